@@ -1,0 +1,1 @@
+"""One adapter for each engine, all behind :class:`jubako.backends.base.Backend`."""

@@ -1,0 +1,1 @@
+"""llama.cpp in the instance's own process, through xllamacpp."""

@@ -1,0 +1,197 @@
+"""The gateway's end of a channel: ask, await or stream the answer, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from jubako.channel.connection import Connection
+from jubako.channel.frames import (
+    CREDIT_WINDOW,
+    AnyFrame,
+    Call,
+    Cancel,
+    Chunk,
+    Credit,
+    End,
+    Failed,
+    Load,
+    Queued,
+    Started,
+)
+from jubako.errors import InstanceLost, JubakoError
+from jubako.messages import GenerateEvent, Request, Result
+
+
+class PendingCall:
+    """One call under way. Use it as a context manager: leaving early, for whatever reason, cancels it in the instance.
+
+    `untouched` is true while the call only waits in the instance's queue, so that running it elsewhere is safe.
+    """
+
+    def __init__(self, channel: ChannelClient, call_id: int) -> None:
+        self.untouched = False
+        self._channel = channel
+        self._id = call_id
+        self._events: list[GenerateEvent] = []
+        self._unacknowledged = 0
+        self._result: Result | None = None
+        self._error: JubakoError | None = None
+        self._ended = False
+        self._wake: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._channel._forget(self._id, Cancel(self._id))
+
+    async def result(self) -> Result:
+        """The answer to a call that was not streamed."""
+        while not self._ended:
+            await self._something()
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None, "an answer without a result"
+        return self._result
+
+    async def batches(self) -> AsyncIterator[list[GenerateEvent]]:
+        """The events of a streamed call, each time all that have arrived since the last."""
+        while True:
+            if self._events:
+                events, self._events = self._events, []
+                if self._unacknowledged >= CREDIT_WINDOW // 2 and not self._ended:
+                    self._channel._send(Credit(self._id, self._unacknowledged))
+                    self._unacknowledged = 0
+                yield events
+            elif self._ended:
+                if self._error is not None:
+                    raise self._error
+                return
+            else:
+                await self._something()
+
+    async def _something(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+    def _take(self, frame: Chunk | End | Failed | Queued | Started) -> None:
+        match frame:
+            case Chunk():
+                self._events += frame.events
+                self._unacknowledged += 1
+            case End():
+                self._result = frame.result
+                self._end()
+            case Failed():
+                self._end(JubakoError.from_wire(frame.error))
+            case Queued():
+                self.untouched = True
+                return
+            case Started():
+                self.untouched = False
+                return
+        self._notify()
+
+    def _end(self, error: JubakoError | None = None) -> None:
+        self._ended = True
+        self._error = error
+        self._channel._forget(self._id)
+
+    def _lose(self, error: JubakoError) -> None:
+        self._ended = True
+        self._error = error
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+class ChannelClient:
+    """A connection to one instance.
+
+    `load` is the instance's own latest word; `outstanding` counts this client's unanswered calls.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.load = Load(running=0, queued=0, capacity=1, progress=0)
+        self._connection: Connection | None = None
+        self._calls: dict[int, PendingCall] = {}
+        self._next_id = 0
+        self._closed = asyncio.Event()
+
+    async def connect(self, path: str) -> None:
+        """Connect to the Unix socket at `path`.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        loop = asyncio.get_running_loop()
+        _, self._connection = await loop.create_unix_connection(lambda: Connection(self), path)
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None and not self._connection.closed
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._calls)
+
+    def call(self, request: Request, *, stream: bool, request_id: str) -> PendingCall:
+        """Ask. The answer is the returned call's.
+
+        Raises:
+            InstanceLost: the connection is gone.
+        """
+        if not self.connected:
+            raise InstanceLost(f"Instance {self.name} is gone. Try again in a moment.", retry_after_s=1)
+        self._next_id += 1
+        pending = self._calls[self._next_id] = PendingCall(self, self._next_id)
+        self._send(Call(self._next_id, request, stream, request_id))
+        return pending
+
+    async def wait_closed(self) -> None:
+        await self._closed.wait()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _send(self, frame: AnyFrame) -> None:
+        assert self._connection is not None
+        self._connection.send(frame)
+
+    def _forget(self, call_id: int, last: AnyFrame | None = None) -> None:
+        self._calls.pop(call_id, None)
+        if last is not None:
+            self._send(last)
+
+    # Peer
+
+    def on_frame(self, connection: Connection, frame: AnyFrame) -> None:
+        match frame:
+            case Chunk() | End() | Failed() | Queued() | Started():
+                # A call that was cancelled here may still be answered by frames that were on their way.
+                if (pending := self._calls.get(frame.id)) is not None:
+                    pending._take(frame)
+            case Load():
+                self.load = frame
+            case _:
+                pass
+
+    def on_closed(self, connection: Connection) -> None:
+        calls, self._calls = self._calls, {}
+        for pending in calls.values():
+            pending._lose(
+                InstanceLost(f"Instance {self.name} died while it was answering. Try again in a moment.", retry_after_s=1)
+            )
+        self._closed.set()

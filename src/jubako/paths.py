@@ -1,0 +1,24 @@
+"""Where things are: the user's folders, and what ships with jubako."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def default_cache() -> Path:
+    """``$XDG_CACHE_HOME/jubako``, else ``~/.cache/jubako``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jubako"
+
+
+def default_repository() -> Path:
+    """``model_repository`` in the working directory if there is one, else the shipped one."""
+    here = Path.cwd() / "model_repository"
+    return here if here.is_dir() else shipped("model_repository")
+
+
+def shipped(name: str) -> Path:
+    """A top-level folder of the project, such as ``services``: inside the package once installed, beside ``src`` in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_shipped" / name
+    return installed if installed.exists() else package.parents[1] / name
