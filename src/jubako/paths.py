@@ -18,7 +18,7 @@ def default_repository() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """A top-level folder of the project, such as ``services``: inside the package once installed, beside ``src`` in a checkout."""
+    """A top-level folder of the project, such as ``services``: in the package once installed, beside ``src`` in a checkout."""
     package = Path(__file__).parent
     installed = package / "_shipped" / name
     return installed if installed.exists() else package.parents[1] / name
