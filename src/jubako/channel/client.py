@@ -162,9 +162,19 @@ class ChannelClient:
     async def wait_closed(self) -> None:
         await self._closed.wait()
 
-    def close(self) -> None:
+    def close(self, error: JubakoError | None = None) -> None:
+        """Close the connection. Calls that are still open fail with `error`, or as lost."""
+        self._lose_calls(error or self._lost())
         if self._connection is not None:
             self._connection.close()
+
+    def _lost(self) -> InstanceLost:
+        return InstanceLost(f"Instance {self.name} died while it was answering. Try again in a moment.", retry_after_s=1)
+
+    def _lose_calls(self, error: JubakoError) -> None:
+        calls, self._calls = self._calls, {}
+        for pending in calls.values():
+            pending._lose(error)
 
     def _send(self, frame: AnyFrame) -> None:
         assert self._connection is not None
@@ -189,9 +199,5 @@ class ChannelClient:
                 pass
 
     def on_closed(self, connection: Connection) -> None:
-        calls, self._calls = self._calls, {}
-        for pending in calls.values():
-            pending._lose(
-                InstanceLost(f"Instance {self.name} died while it was answering. Try again in a moment.", retry_after_s=1)
-            )
+        self._lose_calls(self._lost())
         self._closed.set()

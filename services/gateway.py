@@ -1,0 +1,22 @@
+"""The whole repository behind one HTTP and gRPC front end: ``bentoml serve services.gateway:Gateway``."""
+
+from __future__ import annotations
+
+import bentoml
+
+from jubako.services import GatewayService, RunnerService
+from jubako.settings import Settings
+
+settings = Settings()
+
+
+@bentoml.service(name="runner", service_class=RunnerService, workers=1)
+class Runner:
+    """Starts, watches and replaces the instances of every model in the repository."""
+
+
+@bentoml.service(name="gateway", service_class=GatewayService, workers=settings.workers)
+class Gateway:
+    """Answers OpenAI's API from the instances that the runner keeps."""
+
+    runner = bentoml.depends(Runner)

@@ -1,0 +1,87 @@
+"""BentoML services with an application of our own inside: BentoML builds, serves and ships them, and adds nothing to a request.
+
+``bentoml serve services.gateway:Gateway`` starts one process of the runner and ``workers`` of the gateway, each an uvicorn
+around what :meth:`to_asgi` returns here, and restarts whichever dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import unquote, urlsplit
+
+from _bentoml_sdk import Service
+from starlette.types import ASGIApp
+
+from jubako.dataplane.fleet import Fleet
+from jubako.dataplane.plane import DataPlane
+from jubako.errors import ConfigurationError
+from jubako.http.application import application
+from jubako.logs import configure_logging
+from jubako.process import die_with_parent, on_termination
+from jubako.runner.control import control_application
+from jubako.runner.watch import watch
+from jubako.settings import Settings
+
+LAST_WORDS_S = 2.0
+"""Time to send errors to those whose requests outlived the grace period."""
+
+
+class RunnerService(Service):  # type: ignore[misc]
+    """The process that owns the instances. Its socket serves the control plane; no request passes through it."""
+
+    def to_asgi(self, is_main: bool = False) -> ASGIApp:
+        settings = _begin()
+        return control_application(settings)
+
+
+class GatewayService(Service):  # type: ignore[misc]
+    """A process that answers requests. It must depend on a :class:`RunnerService`."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        settings = _begin()
+        runner = self._runner_socket()
+
+        @asynccontextmanager
+        async def lifespan() -> AsyncIterator[DataPlane]:
+            fleet = Fleet(lambda: watch(runner))
+            fleet.start()
+            on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
+            try:
+                yield DataPlane(fleet)
+            finally:
+                await fleet.stop()
+
+        return application(lifespan, settings)
+
+    def _runner_socket(self) -> str:
+        for dependency in self.dependencies.values():
+            if isinstance(dependency.on, RunnerService):
+                url = urlsplit(dependency.on.url or "")
+                if url.scheme == "file":
+                    return unquote(url.path)
+        raise ConfigurationError(
+            "The gateway has no runner to ask. Serve it with `jubako serve` or `bentoml serve services.gateway:Gateway`, "
+            "without --development and without BENTOML_NO_UDS."
+        )
+
+
+def _end_within(grace_period_s: float, abandon: Callable[[], None]) -> None:
+    """What was begun may finish; after `grace_period_s` it is told off, and soon after that the process ends regardless.
+
+    BentoML's arbiter waits a day before it kills, so the bound must be here.
+    """
+    loop = asyncio.get_running_loop()
+    loop.call_later(grace_period_s, abandon)
+    loop.call_later(grace_period_s + LAST_WORDS_S, os._exit, 1)
+
+
+def _begin() -> Settings:
+    # The arbiter may be killed outright; its children then drain and leave, as if it had told them to.
+    die_with_parent(signal.SIGTERM, os.getppid())
+    settings = Settings()
+    configure_logging(settings)
+    return settings
