@@ -1,11 +1,45 @@
-.PHONY: install serve test lint
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint format bench-llm bench-gateway lock clean
 
 PYTHON ?= python3.11
+BIN := .venv/bin
 
-install: .venv/.installed
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+install: .venv/.installed ## make .venv with the jubako command and everything to develop it
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --upgrade "pip>=25.1" uv
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --constraint constraints.txt --editable ".[llama-cpp]" --group dev
-	touch $@
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[llama-cpp]" --group dev
+	@touch $@
+
+serve: install ## serve model_repository on http://127.0.0.1:3000
+	$(BIN)/jubako serve
+
+test: install ## run every test, the real model included
+	$(BIN)/python -m pytest
+
+lint: install ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-llm: install ## tokens a second and time to first token, against the bare engine
+	$(BIN)/python -m benchmarks.llm
+
+bench-gateway: install ## requests a second, memory and time to ready, with a model that only echoes
+	$(BIN)/python -m benchmarks.gateway
+
+lock: install ## pin the newest versions that fit pyproject.toml into constraints.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+		--extra llama-cpp --group dev --output-file constraints.txt pyproject.toml
+
+clean: ## remove what make made, .venv included
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results

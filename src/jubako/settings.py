@@ -8,22 +8,32 @@ value and where it came from.
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from jubako.errors import ConfigurationError
 from jubako.paths import default_cache, default_repository
 
+PREFIX = "JUBAKO_"
 CONFIG_VARIABLE = "JUBAKO_CONFIG"
+
+Origin = Literal["flag", "environment", "file", "default"]
+FlagValue = str | bool
 
 
 class Settings(BaseSettings):
     """Everything that the server can be told, besides the entries of the repository."""
 
     model_config = SettingsConfigDict(
-        env_prefix="JUBAKO_", extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
+        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
     )
 
     repository: Path = Field(default_factory=default_repository)
@@ -36,7 +46,7 @@ class Settings(BaseSettings):
     """Port of HTTP. Default 3000."""
 
     grpc_port: int = Field(default=50051, ge=0, le=65535)
-    """Port of gRPC. Default 50051."""
+    """Port of gRPC, which this version does not open yet. Default 50051."""
 
     workers: int = Field(default=1, ge=1, le=256)
     """Gateway processes that share the port. One answers thousands of requests a second. Default 1."""
@@ -81,8 +91,128 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """These settings as the environment variables that make another process's the same."""
-        return {f"JUBAKO_{name.upper()}": _as_text(value) for name, value in self.model_dump().items()}
+        return {variable_of(name): as_text(value) for name, value in self.model_dump().items()}
 
 
-def _as_text(value: Any) -> str:
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Settings, and where each came from.
+
+    Attributes:
+        origins: For each field, the place that won.
+        notes: What looks like a mistake and was left alone, as sentences.
+    """
+
+    settings: Settings
+    origins: dict[str, Origin]
+    notes: list[str]
+
+
+def load_settings(flags: Mapping[str, FlagValue] | None = None, config: Path | None = None) -> LoadedSettings:
+    """The settings that these flags, this process's environment and the file named by either make.
+
+    Args:
+        flags: Values of the flags that were given, by the names of their fields.
+        config: The file that ``--config`` named; default: the one that ``JUBAKO_CONFIG`` names, if any.
+
+    Raises:
+        ConfigurationError: a value is wrong, or the file is; the message names the flag, variable or file, every one of them.
+    """
+    given = dict(flags or {})
+    variables = {
+        name: os.environ[variable_of(name)] for name in Settings.model_fields if os.environ.get(variable_of(name)) is not None
+    }
+    file = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    from_file = _read(file) if file else {}
+    layers: list[tuple[Origin, Mapping[str, Any]]] = [("flag", given), ("environment", variables), ("file", from_file)]
+    origins: dict[str, Origin] = {
+        name: next((origin for origin, layer in layers if name in layer), "default") for name in Settings.model_fields
+    }
+    unknown = [name for name in from_file if name not in Settings.model_fields]
+    problems = [f"In {file}, `{name}` is not a setting{_nearest(name)}" for name in unknown]
+    try:
+        settings = Settings(**{**_known(from_file), **variables, **given})
+    except ValidationError as error:
+        problems += [_sentence(detail, origins, file) for detail in error.errors()]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return LoadedSettings(settings, origins, _notes())
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def flag_of(name: str) -> str:
+    """The flag of a setting, or what stands for it on the command line."""
+    return "REPOSITORY" if name == "repository" else "--" + name.replace("_", "-")
+
+
+def as_text(value: object) -> str:
+    """A setting's value as an environment variable writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"There is no settings file {file}.") from None
+    except OSError as error:
+        raise ConfigurationError(f"The settings file {file} can't be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The settings file {file} is not TOML: {error}.") from None
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in Settings.model_fields}
+
+
+def _nearest(name: str) -> str:
+    close = get_close_matches(name.lower(), Settings.model_fields, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; the settings are {', '.join(Settings.model_fields)}."
+
+
+def _notes() -> list[str]:
+    # Not an error: others may own variables with our prefix, as Kubernetes does for a service that is named jubako.
+    known = {variable_of(name) for name in Settings.model_fields}
+    return [
+        f"The environment variable {variable} is not a setting; did you mean {close[0]}?"
+        for variable in sorted(set(os.environ) - known - {CONFIG_VARIABLE})
+        if variable.startswith(PREFIX) and (close := get_close_matches(variable, known, n=1, cutoff=0.85))
+    ]
+
+
+def _sentence(detail: ErrorDetails, origins: Mapping[str, Origin], file: Path | None) -> str:
+    name = str(detail["loc"][0])
+    origin = origins[name]
+    where = {
+        "flag": flag_of(name),
+        "environment": f"The environment variable {variable_of(name)}",
+        "file": f"In {file}, {name}",
+        "default": f"The setting {name}",
+    }[origin]
+    sentence = f"{where} is {as_text(detail['input'])!r}; it must be {_rule(detail)}."
+    if origin == "environment" and name == "port" and str(detail["input"]).startswith("tcp://"):
+        sentence += " Kubernetes sets it for a service named jubako: put `enableServiceLinks: false` into the pod."
+    return sentence
+
+
+def _rule(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "greater_than_equal":
+            return f"at least {context['ge']}"
+        case "less_than_equal":
+            return f"at most {context['le']}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "a whole number"
+        case "float_parsing" | "float_type":
+            return "a number"
+        case "bool_parsing" | "bool_type":
+            return "true or false"
+        case "literal_error":
+            return str(context["expected"])
+        case _:
+            return detail["msg"].removeprefix("Input should be ")
