@@ -1,0 +1,127 @@
+"""The gateway's ASGI application: a route table, one translator of errors, an access line, and nothing in between."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from jubako.errors import InternalError, JubakoError
+from jubako.http import documentation, health
+from jubako.http.access_log import AccessLog
+from jubako.http.exchange import ClientGone, Exchange
+from jubako.http.openai import chat, completions, embeddings, models, tokenize
+from jubako.http.openai.answers import error_body
+from jubako.http.openai.streaming import error_event
+from jubako.http.plane import Plane
+from jubako.http.routes import Routes
+from jubako.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PlaneLifespan = Callable[[], AbstractAsyncContextManager[Plane]]
+
+
+def application(plane_lifespan: PlaneLifespan, settings: Settings) -> ASGIApp:
+    """The gateway.
+
+    Args:
+        plane_lifespan: Entered when the server starts and left when it stops; gives the plane that answers.
+        settings: `max_body_bytes`, `access_log` and `log_format` are used.
+    """
+    return Application(plane_lifespan, settings)
+
+
+def routes() -> Routes:
+    """All that the gateway serves."""
+    table = Routes()
+    table.add("POST", "/v1/chat/completions", chat.create)
+    table.add("POST", "/v1/completions", completions.create)
+    table.add("POST", "/v1/embeddings", embeddings.create)
+    table.add("GET", "/v1/models", models.index)
+    table.add("GET", models.PREFIX, models.retrieve)
+    table.add("POST", "/tokenize", tokenize.tokenize)
+    table.add("POST", "/detokenize", tokenize.detokenize)
+    table.add("GET", "/livez", health.livez)
+    table.add("GET", "/readyz", health.readyz)
+    table.add("GET", "/metrics", health.metrics)
+    table.add("GET", "/openapi.json", documentation.openapi)
+    table.add("GET", "/docs", documentation.page)
+    table.add("GET", documentation.PREFIX, documentation.asset)
+    table.add("GET", "/", documentation.index)
+    return table
+
+
+class Application:
+    """ASGI 3. One instance answers all requests of a gateway process."""
+
+    def __init__(self, plane_lifespan: PlaneLifespan, settings: Settings) -> None:
+        self._plane_lifespan = plane_lifespan
+        self._max_body_bytes = settings.max_body_bytes
+        self._routes = routes()
+        self._access_log = AccessLog(settings)
+        self._plane: Plane | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._exchange(Exchange(scope, receive, send, self._max_body_bytes))
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000, "reason": "This server speaks no WebSocket."})
+
+    async def _exchange(self, exchange: Exchange) -> None:
+        start = time.perf_counter()
+        try:
+            await self._answer(exchange)
+        except ClientGone:
+            exchange.error = "client_gone"
+        except JubakoError as error:
+            await self._fail(exchange, error)
+        except Exception:
+            log.exception("Request %s failed: %s %s", exchange.request_id, exchange.method, ascii(exchange.path))
+            await self._fail(
+                exchange,
+                InternalError(f"The server failed on this request. Its log says why, under request id {exchange.request_id}."),
+            )
+        finally:
+            self._access_log.add(exchange, time.perf_counter() - start)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        endpoint = self._routes.find(exchange.method, exchange.path)
+        assert self._plane is not None, "the server was not started through its lifespan"
+        await endpoint(exchange, self._plane)
+
+    async def _fail(self, exchange: Exchange, error: JubakoError) -> None:
+        """Say `error` in OpenAI's form: with its status, or, where 200 is already out, as the last event of the stream."""
+        exchange.error = type(error).__name__
+        if exchange.finished:
+            return
+        if exchange.started:
+            await exchange.write(error_event(error))
+            await exchange.finish()
+        else:
+            headers = self._routes.headers_of(error, exchange.path)
+            await exchange.answer(error_body(error), status=error.http_status, headers=headers)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        phase = "startup"
+        try:
+            async with self._plane_lifespan() as self._plane:
+                # What the imports left is never garbage; taken out of the collector's sight it costs no request a pause.
+                gc.collect()
+                gc.freeze()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                phase = "shutdown"
+        except Exception as error:
+            log.exception("The gateway's %s failed", phase)
+            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})

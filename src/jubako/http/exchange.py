@@ -1,0 +1,224 @@
+"""One HTTP request and its answer, straight on ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from starlette.types import Message, Receive, Scope, Send
+
+from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+
+JSON = b"application/json"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+_JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
+
+Header = tuple[bytes, bytes]
+
+
+class ClientGone(Exception):
+    """The client closed the connection: there is nobody to answer."""
+
+
+class Exchange:
+    """Reads one request, writes one answer: either `answer`, or `start`, any number of `write`, and `finish`.
+
+    Attributes:
+        request_id: The client's ``x-request-id`` if it is printable ASCII of at most 128 characters, else a fresh one.
+        model: The folder name of the model that answers, once it is known; for the log.
+        status: The status sent, 0 before.
+        bytes_sent: Bytes of the body sent so far.
+        error: The kind of the error that ended it, if one did; for the log.
+    """
+
+    __slots__ = (
+        "_max_body_bytes",
+        "_receive",
+        "_send",
+        "bytes_sent",
+        "error",
+        "finished",
+        "headers",
+        "method",
+        "model",
+        "path",
+        "request_id",
+        "scope",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = self._accept_request_id()
+        self.model = ""
+        self.status = 0
+        self.bytes_sent = 0
+        self.error = ""
+        self.finished = False
+        self._receive = receive
+        self._send = send
+        self._max_body_bytes = max_body_bytes
+
+    @property
+    def started(self) -> bool:
+        return self.status != 0
+
+    # The request
+
+    async def json_body(self) -> bytes:
+        """The body of a request whose headers say that it is JSON.
+
+        Raises:
+            UnsupportedMediaType: it is said to be something else, or compressed.
+            PayloadTooLarge: it is longer than the settings allow.
+            ClientGone: it ended too early.
+        """
+        headers = self.headers
+        if (content_type := headers.get(b"content-type", b"")) != JSON:
+            _require_json(content_type)
+        if b"content-encoding" in headers:
+            _require_identity(headers[b"content-encoding"])
+        if (length := headers.get(b"content-length")) is not None:
+            self._require_fits(_parse_length(length))
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            body: bytes = message.get("body", b"")
+            self._require_fits(len(body))
+            return body
+        return await self._read_rest(message)
+
+    async def _read_rest(self, message: Message) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while message["type"] == "http.request":
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            self._require_fits(size)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await self._receive()
+        raise ClientGone
+
+    def _require_fits(self, size: int) -> None:
+        if size > self._max_body_bytes:
+            raise PayloadTooLarge(
+                f"The request body is larger than {self._max_body_bytes} bytes, the most that this server takes (max_body_bytes)."
+            )
+
+    def _accept_request_id(self) -> str:
+        given = self.headers.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode("ascii")
+        return os.urandom(12).hex()
+
+    def watch(self) -> DisconnectWatch:
+        """Ends the enclosed work with ClientGone as soon as the client closes the connection. The body must have been read."""
+        return DisconnectWatch(self._receive)
+
+    # The answer
+
+    async def answer(self, body: bytes, *, status: int = 200, content_type: bytes = JSON, headers: Iterable[Header] = ()) -> None:
+        """Send a whole answer."""
+        self.status = status
+        self.bytes_sent = len(body)
+        self.finished = True
+        send = self._send
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", content_type),
+                    (b"content-length", b"%d" % len(body)),
+                    (b"x-request-id", self.request_id.encode("ascii")),
+                    *headers,
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def start_events(self) -> None:
+        """Begin a stream of server-sent events."""
+        self.status = 200
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", EVENT_STREAM),
+                    (b"cache-control", b"no-cache"),
+                    (b"x-accel-buffering", b"no"),
+                    (b"x-request-id", self.request_id.encode("ascii")),
+                ],
+            }
+        )
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of a stream. Waits while the client reads more slowly than we write."""
+        self.bytes_sent += len(data)
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self) -> None:
+        self.finished = True
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+class DisconnectWatch:
+    """Listens for the end of the connection while the enclosed block works, and then cancels the block."""
+
+    __slots__ = ("_cancelling", "_gone", "_listener", "_owner", "_receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+
+    def __enter__(self) -> Self:
+        owner = asyncio.current_task()
+        assert owner is not None
+        self._owner = owner
+        self._cancelling = owner.cancelling()
+        self._listener = owner.get_loop().create_task(self._listen())
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        self._listener.cancel()
+        if self._gone and self._owner.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
+            raise ClientGone from None
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._owner.cancel()
+
+
+def _require_json(content_type: bytes) -> None:
+    if not _JSON_TYPE.fullmatch(content_type.strip()):
+        said = f"is {content_type.decode('latin-1')!r}" if content_type else "is missing"
+        raise UnsupportedMediaType(
+            f"The content-type of the request {said}. This endpoint takes JSON: send the header 'content-type: application/json'."
+        )
+
+
+def _require_identity(encoding: bytes) -> None:
+    if encoding.strip().lower() not in (b"", b"identity"):
+        raise UnsupportedMediaType(
+            f"The request body is compressed ({encoding.decode('latin-1')!r}), which this server does not take. Send it as it is."
+        )
+
+
+def _parse_length(length: bytes) -> int:
+    if not length.isdigit():
+        raise InvalidRequest("The content-length header is not a number.")
+    # int() refuses absurdly long digit strings; so many bytes are too many anyway.
+    return int(length[:18])

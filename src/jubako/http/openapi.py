@@ -1,0 +1,263 @@
+"""The OpenAPI 3.1 document, made from the types that requests are decoded into and answers encoded from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jubako import __version__
+from jubako.errors import (
+    ClientError,
+    DeadlineExceeded,
+    InternalError,
+    InvalidRequest,
+    JubakoError,
+    ModelNotFound,
+    ModelNotReady,
+    Overloaded,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from jubako.http.health import Alive, Readiness
+from jubako.http.openai.answers import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    Detokenized,
+    EmbeddingList,
+    ErrorAnswer,
+    Model,
+    ModelList,
+    Tokenized,
+)
+from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, DetokenizeBody, EmbeddingRequest, TokenizeBody
+from jubako.messages import Task, VersionStatus
+
+Json = dict[str, Any]
+
+_TYPES = (
+    Alive,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionRequest,
+    Completion,
+    CompletionBody,
+    Detokenized,
+    DetokenizeBody,
+    EmbeddingList,
+    EmbeddingRequest,
+    ErrorAnswer,
+    Model,
+    ModelList,
+    Readiness,
+    TokenizeBody,
+    Tokenized,
+)
+
+_POST_ERRORS: tuple[tuple[type[JubakoError], str], ...] = (
+    (InvalidRequest, "The request is wrong; `param` says where."),
+    (ModelNotFound, "No model has that name; the message has the nearest ones."),
+    (PayloadTooLarge, "The body is larger than max_body_bytes."),
+    (UnsupportedMediaType, "The body is not said to be JSON, or is compressed."),
+    (Overloaded, "The model's queue is full; nothing was started. Try again after `retry-after` seconds."),
+    (InternalError, "The server failed; its log has more under the request id."),
+    (ModelNotReady, "The model is loading, failed, or its process died. Try again after `retry-after` seconds."),
+    (DeadlineExceeded, "It took longer than the model's limits allow."),
+)
+
+_REQUEST_ID_HEADER = {
+    "x-request-id": {
+        "description": "The id under which the server's log has this request: the client's own if it sent one.",
+        "schema": {"type": "string"},
+    }
+}
+
+
+def document(models: list[VersionStatus]) -> Json:
+    """The document, with examples that work as they are on a server of these models."""
+    _, components = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
+    chat, completion, embedding = (_example_model(models, task) for task in ("chat", "completion", "embedding"))
+    greeting: Json = {"model": chat, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 32}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "jubako",
+            "version": __version__,
+            "description": "Models of one repository behind OpenAI's API. Unknown fields are refused, never ignored.",
+        },
+        "tags": [
+            {"name": "OpenAI", "description": "What OpenAI's clients use."},
+            {"name": "Tokens", "description": "A model's own tokenizer, in vLLM's shapes."},
+            {"name": "Server", "description": "For what watches the server."},
+        ],
+        "paths": {
+            "/v1/chat/completions": {
+                "post": _post(
+                    "createChatCompletion",
+                    "Answer a conversation",
+                    "OpenAI",
+                    ChatCompletionRequest,
+                    examples={
+                        "whole": {"summary": "One answer", "value": greeting},
+                        "streamed": {"summary": "A stream of server-sent events", "value": {**greeting, "stream": True}},
+                    },
+                    answer=ChatCompletion,
+                    chunk=ChatCompletionChunk,
+                )
+            },
+            "/v1/completions": {
+                "post": _post(
+                    "createCompletion",
+                    "Continue a text",
+                    "OpenAI",
+                    CompletionBody,
+                    examples={"whole": {"value": {"model": completion, "prompt": "Once upon a time", "max_tokens": 32}}},
+                    answer=Completion,
+                    chunk=Completion,
+                )
+            },
+            "/v1/embeddings": {
+                "post": _post(
+                    "createEmbedding",
+                    "Turn texts into vectors",
+                    "OpenAI",
+                    EmbeddingRequest,
+                    examples={"texts": {"value": {"model": embedding, "input": ["One text", "and another"]}}},
+                    answer=EmbeddingList,
+                )
+            },
+            "/v1/models": {"get": _get("listModels", "The models of the repository", "OpenAI", ModelList)},
+            "/v1/models/{model}": {
+                "get": {
+                    **_get("retrieveModel", "One model", "OpenAI", Model, errors=((ModelNotFound, "No model has that name."),)),
+                    "parameters": [
+                        {
+                            "name": "model",
+                            "in": "path",
+                            "required": True,
+                            "description": "Its folder's name or one of its served names; slashes and colons may be in it.",
+                            "schema": {"type": "string", "minLength": 1},
+                            "example": chat,
+                        }
+                    ],
+                }
+            },
+            "/tokenize": {
+                "post": _post(
+                    "tokenize",
+                    "Text or messages into token ids",
+                    "Tokens",
+                    TokenizeBody,
+                    examples={"text": {"value": {"model": chat, "prompt": "Say hello."}}},
+                    answer=Tokenized,
+                )
+            },
+            "/detokenize": {
+                "post": _post(
+                    "detokenize",
+                    "Token ids into text",
+                    "Tokens",
+                    DetokenizeBody,
+                    examples={"tokens": {"value": {"model": chat, "tokens": [1, 2, 3]}}},
+                    answer=Detokenized,
+                )
+            },
+            "/livez": {"get": _get("livez", "Whether the process is alive", "Server", Alive)},
+            "/readyz": {"get": _readyz()},
+            "/metrics": {"get": _metrics()},
+        },
+        "components": {"schemas": components},
+    }
+
+
+def _example_model(models: list[VersionStatus], task: Task) -> str:
+    return next((status.model for status in models if task in status.tasks), "smollm2")
+
+
+def _schema(kind: type[msgspec.Struct]) -> Json:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def _get(
+    operation: str,
+    summary: str,
+    tag: str,
+    answer: type[msgspec.Struct],
+    errors: tuple[tuple[type[JubakoError], str], ...] = (),
+) -> Json:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "tags": [tag],
+        "responses": {"200": _answer("The answer.", answer), **_errors(errors)},
+    }
+
+
+def _post(
+    operation: str,
+    summary: str,
+    tag: str,
+    body: type[msgspec.Struct],
+    *,
+    examples: Json,
+    answer: type[msgspec.Struct],
+    chunk: type[msgspec.Struct] | None = None,
+) -> Json:
+    ok = _answer("The answer.", answer)
+    if chunk is not None:
+        ok["description"] = "The answer; with `stream` true, server-sent events."
+        ok["content"]["text/event-stream"] = {
+            "schema": {
+                "type": "string",
+                "description": f"Lines `data: <{chunk.__name__} as JSON>`, each followed by an empty line; the last is "
+                "`data: [DONE]`. If the answer can't go on, the last is `data: <ErrorAnswer as JSON>` instead.",
+            },
+        }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "tags": [tag],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _schema(body), "examples": examples}}},
+        "responses": {"200": ok, **_errors(_POST_ERRORS)},
+    }
+
+
+def _answer(description: str, kind: type[msgspec.Struct]) -> Json:
+    return {
+        "description": description,
+        "headers": _REQUEST_ID_HEADER,
+        "content": {"application/json": {"schema": _schema(kind)}},
+    }
+
+
+def _errors(errors: tuple[tuple[type[JubakoError], str], ...]) -> Json:
+    described = {str(kind.http_status): _answer(description, ErrorAnswer) for kind, description in errors}
+    for status, kind in {str(kind.http_status): kind for kind, _ in errors}.items():
+        if kind in (Overloaded, ModelNotReady) or not issubclass(kind, ClientError):
+            described[status]["headers"] = {
+                **_REQUEST_ID_HEADER,
+                "retry-after": {"description": "Seconds.", "schema": {"type": "integer"}},
+            }
+    return described
+
+
+def _readyz() -> Json:
+    operation = _get("readyz", "Whether new requests may be sent here", "Server", Readiness)
+    operation["responses"]["503"] = _answer("Not now; each model says why.", Readiness)
+    return operation
+
+
+def _metrics() -> Json:
+    return {
+        "operationId": "metrics",
+        "summary": "Prometheus metrics",
+        "tags": ["Server"],
+        "responses": {
+            "200": {
+                "description": "Prometheus' text format.",
+                "headers": _REQUEST_ID_HEADER,
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            }
+        },
+    }

@@ -1,0 +1,153 @@
+"""A data plane in memory, so that the gateway can be tested alone: it answers with the words that it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from jubako.errors import ModelNotFound
+from jubako.messages import (
+    ChatRequest,
+    Delta,
+    DetokenizeRequest,
+    DetokenizeResult,
+    EmbedRequest,
+    EmbedResult,
+    GenerateEvent,
+    GenerateRequest,
+    GenerateResult,
+    Request,
+    Timings,
+    TokenizeRequest,
+    TokenizeResult,
+    TokenLogprob,
+    TopLogprob,
+    Usage,
+    VersionStatus,
+)
+
+CHAT = VersionStatus(
+    model="talk",
+    version=2,
+    state="READY",
+    served_names=["talk:2b", "Org/Talk-2B"],
+    tasks=["chat", "completion"],
+    backend="echo",
+    context_length=2048,
+    created=1_700_000_000,
+)
+EMBED = VersionStatus(model="embed", version=1, state="READY", served_names=[], tasks=["embedding"], backend="echo")
+
+
+class FakePlane:
+    """Remembers each request in `asked`. `events` are what generations answer, one batch each; None echoes the last message.
+
+    With `gate` closed nothing is answered; `begun` and `cancelled` tell when work starts and when it is given up. `fail_before`
+    and `fail_after` are raised before the first batch and after the last.
+    """
+
+    def __init__(self) -> None:
+        self.statuses = [CHAT, EMBED]
+        self.is_ready = True
+        self.asked: list[Request] = []
+        self.request_ids: list[str] = []
+        self.batches: list[list[GenerateEvent]] | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.sent = 0
+        self.fail_before: Exception | None = None
+        self.fail_after: Exception | None = None
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[FakePlane]:
+        yield self
+
+    def models(self) -> list[VersionStatus]:
+        return self.statuses
+
+    def model(self, name: str) -> VersionStatus:
+        for status in self.statuses:
+            if name in (status.model, *status.served_names):
+                return status
+        raise ModelNotFound(f"The model {name!r} does not exist. Did you mean 'talk'?", param="model")
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def metrics(self) -> bytes:
+        return b"# HELP jubako_requests_total Requests.\n"
+
+    async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
+        await self._begin(request, request_id)
+        return GenerateResult.from_events(event for batch in self._answer(request) for event in batch)
+
+    async def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]:
+        await self._begin(request, request_id)
+        try:
+            for batch in self._answer(request):
+                yield batch
+                self.sent += 1
+                await self._pass_gate()
+        except GeneratorExit:
+            self.cancelled.set()
+            raise
+        if self.fail_after is not None:
+            raise self.fail_after
+
+    async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
+        await self._begin(request, request_id)
+        return EmbedResult(vectors=[struct.pack("<3f", 0.5, -0.25, i) for i in range(len(request.inputs))], usage=Usage(7))
+
+    async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult:
+        await self._begin(request, request_id)
+        text = request.text or ""
+        return TokenizeResult(tokens=list(text.encode()), context_length=2048, pieces=list(text) if request.with_pieces else [])
+
+    async def detokenize(self, request: DetokenizeRequest, request_id: str) -> DetokenizeResult:
+        await self._begin(request, request_id)
+        return DetokenizeResult(text=" ".join(map(str, request.tokens)))
+
+    async def _begin(self, request: Request, request_id: str) -> None:
+        self.asked.append(request)
+        self.request_ids.append(request_id)
+        self.begun.set()
+        await self._pass_gate()
+        if self.fail_before is not None:
+            raise self.fail_before
+
+    async def _pass_gate(self) -> None:
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    def _answer(self, request: GenerateRequest) -> list[list[GenerateEvent]]:
+        if self.batches is not None:
+            return self.batches
+        choices = request.n if isinstance(request, ChatRequest) else request.n * len(request.prompts)
+        words = _text(request).split(" ")
+        batches: list[list[GenerateEvent]] = [
+            [Delta(index=i, text=word + " ", logprobs=_logprobs(word + " ", request.top_logprobs)) for i in range(choices)]
+            for word in words
+        ]
+        ends: list[GenerateEvent] = [Delta(index=i, finish_reason="stop") for i in range(choices)]
+        return [*batches, [*ends, Usage(len(words), len(words) * choices, 1), Timings()]]
+
+
+def _text(request: GenerateRequest) -> str:
+    if isinstance(request, ChatRequest):
+        content = request.messages[-1].content
+        return content if isinstance(content, str) else "parts"
+    return str(request.prompts[0])
+
+
+def _logprobs(token: str, top: int | None) -> list[TokenLogprob]:
+    if top is None:
+        return []
+    tops = [TopLogprob(token, -0.5, list(token.encode()))] * min(top, 1)
+    return [TokenLogprob(token, -0.5, list(token.encode()), tops, 7)]
