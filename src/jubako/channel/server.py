@@ -111,22 +111,31 @@ class ChannelServer:
         self._handler = handler
         self._load = load
         self._calls: dict[tuple[Connection, int], _ServedCall] = {}
+        self._connections: set[Connection] = set()
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
 
     def connect(self) -> Connection:
         """A protocol for :meth:`asyncio.loop.create_unix_server`."""
-        return Connection(self, self._load)
+        connection = Connection(self, self._load)
+        self._connections.add(connection)
+        self._all_closed.clear()
+        return connection
 
     @property
     def in_flight(self) -> int:
         return len(self._calls)
 
     async def drain(self) -> None:
-        """Refuse new calls and return when those in flight are answered."""
+        """Refuse new calls, answer those in flight, close the connections; return when the last answer has left."""
         self._draining = True
         await self._idle.wait()
+        for connection in list(self._connections):
+            connection.close()
+        await self._all_closed.wait()
 
     # Peer
 
@@ -144,6 +153,9 @@ class ChannelServer:
                 log.warning("unexpected frame: %s", type(frame).__name__)
 
     def on_closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._all_closed.set()
         for (owner, _), call in list(self._calls.items()):
             if owner is connection:
                 call.task.cancel()
@@ -172,9 +184,17 @@ class ChannelServer:
                 call.end(await self._handler.answer(frame.request, call))
         except JubakoError as error:
             call.fail(error)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            # Nobody cancelled this call: something that the backend awaited was, and the caller still waits.
+            self._fail_unexpectedly(call, frame)
         except Exception:
-            log.exception("request %s failed", frame.request_id)
-            call.fail(InternalError(f"The model failed on this request; the server's log says why (request {frame.request_id})."))
+            self._fail_unexpectedly(call, frame)
+
+    def _fail_unexpectedly(self, call: _ServedCall, frame: Call) -> None:
+        log.exception("request %s failed", frame.request_id)
+        call.fail(InternalError(f"The model failed on this request; the server's log says why (request {frame.request_id})."))
 
     async def _run_stream(self, call: _ServedCall, request: Request) -> None:
         events = self._handler.stream(request, call)

@@ -1,0 +1,124 @@
+"""The control plane: a small application that owns the supervisor. No request for a model passes through it.
+
+==============  =====================================================================
+``/watch``      snapshots as JSON, one a line: one at once, one after each change
+``/snapshot``   one snapshot
+``/livez``      200 while the process answers
+``/readyz``     200 once every version is ready or given up; 503 before, and while draining
+==============  =====================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from jubako.process import on_termination
+from jubako.runner.deployments import read_deployments
+from jubako.runner.supervisor import Supervisor
+from jubako.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 5.0
+"""Time for instances to leave once no gateway needs them."""
+
+
+def control_application(settings: Settings) -> Starlette:
+    """The runner of the repository that `settings` name, as an ASGI application for a Unix socket."""
+
+    def supervisor() -> Supervisor:
+        deployments, broken = read_deployments(settings.repository, settings.cache_dir)
+        return Supervisor(deployments, broken=broken)
+
+    return application(supervisor, settings.grace_period_s)
+
+
+def application(make_supervisor: Callable[[], Supervisor], grace_period_s: float) -> Starlette:
+    """The control plane of the supervisor that `make_supervisor` makes when the server starts."""
+    control = ControlPlane(make_supervisor, grace_period_s)
+    return Starlette(
+        routes=[
+            Route("/watch", control.watch),
+            Route("/snapshot", control.snapshot),
+            Route("/livez", control.livez),
+            Route("/readyz", control.readyz),
+        ],
+        lifespan=control.lifespan,
+    )
+
+
+class ControlPlane:
+    """The routes, and the order in which things end.
+
+    The server of this application and those of the gateways are told to end at the same moment, but gateways still answer what
+    they were asked. So instances stay until the last watcher has gone, or until the grace period is over; then the watch
+    streams end, and with them the server.
+    """
+
+    def __init__(self, make_supervisor: Callable[[], Supervisor], grace_period_s: float) -> None:
+        self._make_supervisor = make_supervisor
+        self._grace_period_s = grace_period_s
+        self._supervisor: Supervisor
+        self._watchers = 0
+        self._unwatched = asyncio.Event()
+        self._ending: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        async with self._make_supervisor() as self._supervisor:
+            on_termination(self._begin_to_end)
+            yield
+            if self._ending is not None:
+                await self._ending
+
+    async def watch(self, request: Request) -> Response:
+        return StreamingResponse(self._lines(), media_type="application/jsonl")
+
+    async def snapshot(self, request: Request) -> Response:
+        return Response(msgspec.json.encode(self._supervisor.snapshot), media_type="application/json")
+
+    async def livez(self, request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(self, request: Request) -> Response:
+        snapshot = self._supervisor.snapshot
+        if snapshot.draining:
+            return PlainTextResponse("shutting down\n", status_code=503)
+        loading = [f"{version.model}:{version.version}" for version in snapshot.versions if version.state == "LOADING"]
+        if loading:
+            return PlainTextResponse(f"loading {', '.join(loading)}\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        self._watchers += 1
+        self._unwatched.clear()
+        try:
+            async for snapshot in self._supervisor.snapshots():
+                yield msgspec.json.encode(snapshot) + b"\n"
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                self._unwatched.set()
+
+    def _begin_to_end(self) -> None:
+        self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    async def _end(self) -> None:
+        self._supervisor.announce_draining()
+        if self._watchers:
+            log.info("waiting for %d gateways to finish, at most %g seconds", self._watchers, self._grace_period_s)
+            try:
+                async with asyncio.timeout(self._grace_period_s):
+                    await self._unwatched.wait()
+            except TimeoutError:
+                log.warning("the grace period is over with calls still in flight")
+        await self._supervisor.drain(DRAIN_S)

@@ -1,0 +1,237 @@
+"""One process of an instance as the runner holds it: started, heard, told to leave, killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from typing import Self
+
+import msgspec
+
+from jubako.backends.base import ModelSpec
+from jubako.channel.connection import Connection
+from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Start
+
+log = logging.getLogger(__name__)
+
+LINES_KEPT = 20
+"""Lines of output that are kept to say why a process ended."""
+
+LONGEST_LINE = 2000
+"""Bytes of a line of output that are logged; engines draw progress bars without end."""
+
+LONGEST_LAST_WORDS = 1500
+"""Characters of those lines that a reason may quote."""
+
+UNREAD_S = 1.0
+"""How long what an instance said may lie unread here."""
+
+HELD_OUTPUT_S = 1.0
+"""How long the output of a process that ended is still read, if somebody holds it open."""
+
+
+class LoadError(Exception):
+    """The model could not be loaded. `permanent`: trying again is useless."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+
+
+class InstanceExited(Exception):
+    """The process ended. The text says how, and its last words."""
+
+
+class Stalled(Exception):
+    """The process lives but produces nothing, or does not even say that it lives."""
+
+
+class InstanceProcess:
+    """One process, from its start to its exit. Made by :meth:`start`; the maker must see it :meth:`end`.
+
+    It is heard once a second over its control connection: what it says there is its `load`, and whether it is well.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.load = Load(running=0, queued=0, capacity=1, progress=0)
+        self._loop = asyncio.get_running_loop()
+        self._hello: asyncio.Future[Hello] = self._loop.create_future()
+        self._last_lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._well_at = self._loop.time()
+        self._process: asyncio.subprocess.Process
+        self._control: Connection
+        self._ended: asyncio.Task[None]
+
+    @classmethod
+    async def start(cls, name: str, spec: ModelSpec, listen: socket.socket) -> Self:
+        """Start a process that will load `spec` and serve `listen`, which stays the caller's to close.
+
+        Must run in the process's main thread: the kernel ends the child with the *thread* that started it.
+
+        Raises:
+            OSError: the system can't start a process.
+        """
+        instance = cls(name)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            fds = (theirs.fileno(), listen.fileno())
+            try:
+                instance._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "jubako.runner.instance"),
+                    *("--control-fd", str(fds[0]), "--listen-fd", str(fds[1])),
+                    pass_fds=fds,
+                    # A session of its own: the terminal's signals are for the runner, and a kill reaches the engine's children.
+                    start_new_session=True,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                )
+            except BaseException:
+                ours.close()
+                raise
+        try:
+            _, instance._control = await instance._loop.create_unix_connection(lambda: Connection(instance), sock=ours)
+        except BaseException:
+            instance.kill()
+            raise
+        instance._control.send(Start(msgspec.msgpack.encode(spec)))
+        instance._ended = asyncio.create_task(instance._see_end())
+        return instance
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def loaded(self, timeout_s: float) -> Hello:
+        """Its first word once the model is loaded.
+
+        Raises:
+            LoadError: it said that it can't, or took longer than `timeout_s`.
+            InstanceExited: it died while loading.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.wait((self._hello, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise LoadError(f"loading took longer than load_timeout_s, {timeout_s:g} seconds", permanent=False) from None
+        if not self._hello.done():
+            raise InstanceExited(self._how_it_ended())
+        return self._hello.result()
+
+    async def work(self, stall_timeout_s: float) -> None:
+        """Return when the process has ended.
+
+        Raises:
+            Stalled: for `stall_timeout_s` it said nothing, or had work and made no progress.
+        """
+        while not await self._ends_before(self._well_at + stall_timeout_s):
+            if not self._is_well(stall_timeout_s):
+                # Where this process was stopped itself, what the instance said meanwhile lies unread for a moment.
+                ended = await self._ends_before(self._loop.time() + UNREAD_S)
+                if not ended and not self._is_well(stall_timeout_s):
+                    raise Stalled(self._how_it_stalled(stall_timeout_s))
+
+    def _is_well(self, stall_timeout_s: float) -> bool:
+        return self._loop.time() < self._well_at + stall_timeout_s
+
+    async def _ends_before(self, moment: float) -> bool:
+        await asyncio.wait((self._ended,), timeout=max(0.0, moment - self._loop.time()))
+        return self._ended.done()
+
+    def drain(self) -> None:
+        """Ask it to take no new call, finish those in flight and exit with status 0."""
+        self._control.send(Drain())
+
+    def kill(self) -> None:
+        """End it and all its children at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def end(self) -> str:
+        """Kill it if it still lives, wait until it is gone, and say how it ended."""
+        if not self._ended.done():
+            self.kill()
+        await asyncio.shield(self._ended)
+        return self._how_it_ended()
+
+    async def exited(self) -> int:
+        """Its exit status, once it is gone; minus the signal's number if one ended it."""
+        await asyncio.shield(self._ended)
+        assert self._process.returncode is not None
+        return self._process.returncode
+
+    async def _see_end(self) -> None:
+        output = asyncio.create_task(self._log_output())
+        await self._process.wait()
+        # What an engine started must not outlive it.
+        self.kill()
+        await asyncio.wait((output,), timeout=HELD_OUTPUT_S)
+        output.cancel()
+        self._control.close()
+
+    async def _log_output(self) -> None:
+        assert self._process.stdout is not None
+        rest = b""
+        while data := await self._process.stdout.read(65536):
+            *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
+            for line in lines:
+                self._log_line(line)
+            rest = rest[-LONGEST_LINE:]
+        self._log_line(rest)
+
+    def _log_line(self, line: bytes) -> None:
+        if text := line[:LONGEST_LINE].decode(errors="replace").rstrip():
+            self._last_lines.append(text)
+            log.info("%s: %s", self.name, text)
+
+    def _how_it_ended(self) -> str:
+        status = self._process.returncode
+        assert status is not None
+        how = f"ended by {_signal_name(-status)}" if status < 0 else f"exited with status {status}"
+        return f"the process {how}{self._last_words()}"
+
+    def _how_it_stalled(self, stall_timeout_s: float) -> str:
+        if self.load.running:
+            return f"produced nothing for {stall_timeout_s:g} seconds with {self.load.running} requests in work"
+        return f"gave no sign of life for {stall_timeout_s:g} seconds"
+
+    def _last_words(self) -> str:
+        words = " | ".join(self._last_lines)[-LONGEST_LAST_WORDS:]
+        return f"; its last words: {words}" if words else ""
+
+    # Peer of the control connection
+
+    def on_frame(self, connection: Connection, frame: AnyFrame) -> None:
+        match frame:
+            case Load():
+                if frame.running == 0 or frame.progress != self.load.progress:
+                    self._well_at = self._loop.time()
+                self.load = frame
+            case Hello():
+                self._well_at = self._loop.time()
+                if not self._hello.done():
+                    self._hello.set_result(frame)
+            case LoadFailed():
+                if not self._hello.done():
+                    self._hello.set_exception(LoadError(frame.reason, permanent=frame.permanent))
+            case _:
+                log.warning("unexpected frame from %s: %s", self.name, type(frame).__name__)
+
+    def on_closed(self, connection: Connection) -> None:
+        pass
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
