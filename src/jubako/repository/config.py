@@ -14,8 +14,9 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from jubako.messages import SamplingParams, Task
 
-CLOSED = {"extra": "forbid", "use_attribute_docstrings": True}
-"""pydantic's settings for every configuration dataclass: unknown fields are refused, docstrings are kept."""
+CLOSED = {"extra": "forbid", "use_attribute_docstrings": True, "arbitrary_types_allowed": True}
+"""pydantic's settings for every configuration dataclass: unknown fields are refused, docstrings are kept, and the waist's own
+structs may be fields."""
 
 ServedName = Annotated[str, MinLen(1), MaxLen(256)]
 Sha256 = Annotated[str, MinLen(64), MaxLen(64)]

