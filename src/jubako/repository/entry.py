@@ -15,7 +15,7 @@ from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
 from jubako.repository.model import Model, Version
 from jubako.repository.problem import FieldPath, Problem, nearest
-from jubako.repository.sources.source import FileSource, HubSource, LocalSource, PackageSource, Source, UrlSource, parse_source
+from jubako.repository.source import FileSource, HubSource, LocalSource, PackageSource, Source, UrlSource, parse_source
 from jubako.repository.template import read_template
 from jubako.repository.validation import Checked, check_engine, check_model, check_version
 

@@ -10,7 +10,7 @@ from typing import Any
 from jubako.messages import Task
 from jubako.repository.config import ModelConfig
 from jubako.repository.declaration import BackendDeclaration
-from jubako.repository.sources.source import Source
+from jubako.repository.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)

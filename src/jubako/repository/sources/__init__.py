@@ -1,1 +1,5 @@
-"""Where weights come from, and how they come: one module a scheme, one download for all of them."""
+"""How weights come: one module a scheme, one download for all of them."""
+
+from jubako.repository.sources.fetch import cached_weights, fetch_weights
+
+__all__ = ["cached_weights", "fetch_weights"]

@@ -16,7 +16,7 @@ import msgspec
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache, StoredFile, human_size
 from jubako.repository.progress import Progress
-from jubako.repository.sources.source import is_loopback, without_secrets
+from jubako.repository.source import is_loopback, without_secrets
 
 _CHUNK = 1024 * 1024
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
