@@ -99,13 +99,21 @@ class LoadedSettings:
     """Settings, and where each came from.
 
     Attributes:
-        origins: For each field, the place that won.
+        origins: For each field, the kind of place that won.
+        file: The settings file, if there was one.
         notes: What looks like a mistake and was left alone, as sentences.
     """
 
     settings: Settings
     origins: dict[str, Origin]
+    file: Path | None
     notes: list[str]
+
+    def place_of(self, name: str) -> str:
+        """Where a setting's value came from, such as ``flag --port``."""
+        origin = self.origins[name]
+        where = {"flag": flag_of(name), "environment": variable_of(name), "file": str(self.file), "default": ""}[origin]
+        return f"{origin} {where}".strip()
 
 
 def load_settings(flags: Mapping[str, FlagValue] | None = None, config: Path | None = None) -> LoadedSettings:
@@ -136,7 +144,7 @@ def load_settings(flags: Mapping[str, FlagValue] | None = None, config: Path | N
         problems += [_sentence(detail, origins, file) for detail in error.errors()]
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return LoadedSettings(settings, origins, _notes())
+    return LoadedSettings(settings, origins, file, _notes())
 
 
 def variable_of(name: str) -> str:

@@ -1,0 +1,49 @@
+"""BentoML's arbiter in this process: it binds the port, starts the runner and the gateways, and restarts whichever dies.
+
+Importing this module imports BentoML, which takes a second; only `jubako serve` pays for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import tempfile
+
+os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # read once, at the import below
+
+from _bentoml_impl.server import serve_http
+from bentoml._internal.configuration.containers import BentoMLContainer
+
+from jubako.paths import shipped
+from jubako.settings import CONFIG_VARIABLE, Settings
+
+SERVICE = "services.gateway:Gateway"
+
+
+def run(settings: Settings, address: str) -> None:
+    """Serve until SIGTERM or SIGINT, then return once every process of the server has left.
+
+    Args:
+        settings: What the server's processes find in their environment.
+        address: The IP address of ``settings.host``.
+    """
+    os.environ.update(settings.as_environment())
+    os.environ.pop(CONFIG_VARIABLE, None)
+    # We say where we listen; of BentoML and its supervisor only trouble is news.
+    for name in ("bentoml", "bentoml.serve", "circus"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # BentoML's own folder is one for all servers of a user, and each start empties it.
+    metrics = tempfile.mkdtemp(prefix="jubako-metrics-")
+    BentoMLContainer.prometheus_multiproc_dir.set(metrics)
+    try:
+        serve_http(
+            SERVICE,
+            working_dir=str(shipped("services").parent),
+            host=address,
+            port=settings.port,
+            timeout_graceful_shutdown=math.ceil(settings.grace_period_s),
+        )
+    finally:
+        shutil.rmtree(metrics, ignore_errors=True)

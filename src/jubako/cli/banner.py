@@ -1,0 +1,91 @@
+"""What `jubako serve` says once it is ready: where it listens, which models answer, and how to try them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from threading import Event, Thread
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jubako.cli.client import Client, Model
+from jubako.cli.terminal import err
+from jubako.errors import JubakoError
+
+ASK_AGAIN_S = 0.05
+STATE_STYLES = {"READY": "green", "FAILED": "bold red"}
+
+
+class Announcer:
+    """Waits in a thread of its own until the server at `url` is ready, then prints the banner. A context manager."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._left = Event()
+        self._thread = Thread(target=self._announce, name="announcer", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self._thread.join(1)
+
+    def _announce(self) -> None:
+        # The port is bound before the gateway has started, so the first question usually waits in its queue instead of failing.
+        with Client(self._url) as client:
+            while not client.is_ready():
+                if self._left.wait(ASK_AGAIN_S):
+                    return
+            try:
+                err.print(banner(self._url, client.models()))
+            except JubakoError:
+                return  # stopped meanwhile; whoever stopped it says so
+
+
+def banner(url: str, models: list[Model]) -> RenderableType:
+    """The whole text, for these models."""
+    parts: list[RenderableType] = [Text(), Text.assemble(("jubako", "bold"), " listens on ", (url, "bold underline")), Text()]
+    parts.append(_table(models) if models else Text("The repository holds no model yet.", "yellow"))
+    parts += [
+        Text(f"{model.id} failed: {model.reason or 'no reason given'}", "red") for model in models if model.state == "FAILED"
+    ]
+    parts += [Text(), _how_to_try(url, models), Text()]
+    return Group(*parts)
+
+
+def _table(models: list[Model]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("model", "version", "backend", "tasks", "state"):
+        table.add_column(column, overflow="fold")
+    for model in models:
+        state = Text(model.state, STATE_STYLES.get(model.state, "yellow"))
+        table.add_row(model.id, str(model.version), model.backend, ", ".join(model.tasks), state)
+    return table
+
+
+def _how_to_try(url: str, models: list[Model]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for what, how in _suggestions(url, models):
+        table.add_row(Text(what, "dim"), Text(how))
+    return table
+
+
+def _suggestions(url: str, models: list[Model]) -> list[tuple[str, str]]:
+    ready = [model for model in models if model.state == "READY"]
+    chat = next((model for model in ready if "chat" in model.tasks), None)
+    embedding = next((model for model in ready if "embedding" in model.tasks), None)
+    lines = []
+    if chat:
+        body = {"model": chat.id, "messages": [{"role": "user", "content": "Say hello."}]}
+        lines.append(("try it", _curl(f"{url}/v1/chat/completions", body)))
+        lines.append(("chat", f"jubako chat {chat.id} --url {url}"))
+    elif embedding:
+        lines.append(("try it", _curl(f"{url}/v1/embeddings", {"model": embedding.id, "input": "hello"})))
+    return [*lines, ("docs", f"{url}/docs"), ("stop", "Ctrl-C")]
+
+
+def _curl(url: str, body: object) -> str:
+    return f"curl {url} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"

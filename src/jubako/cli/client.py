@@ -1,0 +1,163 @@
+"""A client of a running server, as far as `jubako chat` and the banner need one: plain HTTP, and server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from jubako.errors import ConfigurationError, JubakoError
+from jubako.messages import Message, SamplingParams
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 5.0
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class Piece(Struct, frozen=True):
+    """Text that arrived: a part of the answer, or of the thoughts that come before it."""
+
+    text: str
+    is_reasoning: bool = False
+
+
+class Client:
+    """One server. A context manager; everything raises :class:`JubakoError` with a sentence for the person at the terminal."""
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ConfigurationError(f"{url!r} is not the address of a server; it should look like http://127.0.0.1:3000.")
+        self.url = url.rstrip("/").removesuffix("/v1")
+        # A proxy of the environment is for elsewhere, never for this machine.
+        elsewhere = urlsplit(url).hostname not in LOOPBACK
+        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=elsewhere)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._http.close()
+
+    def is_ready(self) -> bool:
+        """Whether every model that can still load has; False also where nothing answers."""
+        try:
+            return self._http.get("/readyz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def models(self) -> list[Model]:
+        """All models of the server, whatever their state."""
+        with self._reaching():
+            response = self._http.get("/v1/models")
+            self._require_success(response)
+            return self._decode(response.content, _ModelList).data
+
+    def answer(self, model: str, messages: list[Message], sampling: SamplingParams) -> Generator[Piece]:
+        """The answer to a conversation, as it arrives. Closing the iterator stops the model."""
+        request = {"model": model, "messages": messages, "stream": True, **msgspec.to_builtins(sampling)}
+        body, headers = msgspec.json.encode(request), {"content-type": "application/json"}
+        with (
+            self._reaching(),
+            self._http.stream("POST", "/v1/chat/completions", content=body, headers=headers) as response,
+        ):
+            if not response.is_success:
+                response.read()
+            self._require_success(response)
+            for event in server_sent_events(response.iter_lines()):
+                yield from self._pieces(event)
+
+    def _pieces(self, event: str) -> Iterator[Piece]:
+        chunk = self._decode(event.encode(), _Chunk)
+        if chunk.error:
+            raise JubakoError(chunk.error.message)
+        for choice in chunk.choices:
+            if choice.delta.reasoning_content:
+                yield Piece(choice.delta.reasoning_content, is_reasoning=True)
+            if choice.delta.content:
+                yield Piece(choice.delta.content)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise ConfigurationError(
+                f"No server answers at {self.url}. Start one with `jubako serve`, or name another with --url."
+            ) from None
+        except httpx.TransportError:
+            raise JubakoError(f"The connection to {self.url} broke off before the answer was complete.") from None
+
+    def _require_success(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        try:
+            raise JubakoError(msgspec.json.decode(response.content, type=_ErrorBody).error.message)
+        except msgspec.MsgspecError:
+            raise JubakoError(f"{self.url} answered with status {response.status_code}; is that a jubako server?") from None
+
+    def _decode(self, body: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.MsgspecError:
+            raise JubakoError(f"{self.url} answers, but not as OpenAI's API does; is that a jubako server?") from None
+
+
+def server_sent_events(lines: Iterator[str]) -> Iterator[str]:
+    """The data of each event, up to OpenAI's ``[DONE]``. Comments and other fields are skipped, as the standard says."""
+    data: list[str] = []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and data:
+            event = "\n".join(data)
+            data = []
+            if event == "[DONE]":
+                return
+            yield event
+
+
+# What the server says, as far as it is read here. Other fields are ignored, so that other OpenAI-compatible servers work too.
+
+
+class Model(Struct, frozen=True):
+    id: str
+    version: int | None = None
+    backend: str = ""
+    tasks: tuple[str, ...] = ("chat",)
+    state: str = "READY"
+    reason: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+class _ModelList(Struct, frozen=True):
+    data: list[Model]
+
+
+class _Error(Struct, frozen=True):
+    message: str
+
+
+class _ErrorBody(Struct, frozen=True):
+    error: _Error
+
+
+class _Delta(Struct, frozen=True):
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class _Choice(Struct, frozen=True):
+    delta: _Delta = _Delta()
+
+
+class _Chunk(Struct, frozen=True):
+    choices: list[_Choice] = []
+    error: _Error | None = None

@@ -1,0 +1,152 @@
+"""`jubako doctor`: what is here, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from jubako import __version__
+from jubako.backends.declarations import BACKENDS
+from jubako.cli.listening import bindable_port
+from jubako.cli.terminal import FAILED, USAGE, out, sentences
+from jubako.cli.version import version_or_none
+from jubako.errors import ConfigurationError
+from jubako.repository.cache import human_size
+from jubako.repository.declaration import BackendDeclaration
+from jubako.repository.repository import Repository, read_repository
+from jubako.settings import Settings, load_settings
+
+State = Literal["ok", "note", "wrong"]
+MARKS: dict[State, tuple[str, str]] = {"ok": ("ok", "green"), "note": ("-", "yellow"), "wrong": ("wrong", "red")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        state: ``wrong`` is what keeps the repository from being served; ``note`` is worth knowing and stops nothing.
+        fix: The command that mends it, or "".
+    """
+
+    what: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Say what is installed, what is missing for which backend, and how to mend it.
+
+    Ends with status 1 if the repository that `jubako serve` would take can't be served.
+    """
+    with sentences(USAGE):
+        settings = load_settings().settings
+    try:
+        repository = read_repository(settings.repository, BACKENDS)
+        found = _repository(repository)
+    except ConfigurationError as error:
+        repository = Repository(root=settings.repository)
+        found = Finding(what="repository", state="wrong", detail=error.message, fix="jubako serve REPOSITORY")
+    findings = [*_software(), *_backends(repository), found, _cache(settings.cache_dir), _port(settings), _gpu()]
+    if as_json:
+        out.print_json(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        out.print(_table(findings))
+    if any(finding.state == "wrong" for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding(what="python", state="ok", detail=platform.python_version())
+    yield Finding(what="jubako", state="ok", detail=__version__)
+    yield Finding(what="bentoml", state="ok", detail=version_or_none("bentoml") or "")
+
+
+def _backends(repository: Repository) -> Iterator[Finding]:
+    needed = {model.config.backend for model in repository.models.values()}
+    for backend in BACKENDS.values():
+        missing = [module for module in backend.modules if find_spec(module) is None]
+        if not missing:
+            yield Finding(what=f"backend {backend.name}", state="ok", detail=_present(backend))
+            continue
+        yield Finding(
+            what=f"backend {backend.name}",
+            state="wrong" if backend.name in needed else "note",
+            detail=f"{', '.join(missing)} not installed; needed for {backend.summary}",
+            fix=f'pip install "jubako[{backend.extra}]"',
+        )
+
+
+def _present(backend: BackendDeclaration) -> str:
+    versions = ", ".join(f"{module} {version_or_none(module) or ''}".strip() for module in backend.modules)
+    return f"{versions}; {backend.summary}" if versions else backend.summary
+
+
+def _repository(repository: Repository) -> Finding:
+    root = repository.root
+    models = _count(len(repository.models) + len(repository.broken), "model")
+    if problems := len(repository.problems):
+        detail = f"{models} in {root}; {_count(problems, 'problem')}"
+        # One good model is enough to serve.
+        return Finding(
+            what="repository", state="note" if repository.models else "wrong", detail=detail, fix=f"jubako check {root}"
+        )
+    if not repository.models:
+        return Finding(what="repository", state="wrong", detail=f"no model in {root}", fix="jubako serve REPOSITORY")
+    return Finding(what="repository", state="ok", detail=f"{models} in {root}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _cache(folder: Path) -> Finding:
+    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    return Finding(what="cache", state="ok", detail=f"{human_size(used)} in {folder}; {human_size(free)} free on its disk")
+
+
+def _port(settings: Settings) -> Finding:
+    address = f"{settings.host}:{settings.port}"
+    try:
+        bindable_port(settings.host, settings.port)
+    except ConfigurationError as error:
+        return Finding(what="port", state="note", detail=error.message, fix="jubako serve --port PORT")
+    return Finding(what="port", state="ok", detail=f"{address} is free")
+
+
+def _gpu() -> Finding:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return Finding(what="gpu", state="note", detail="none seen (no nvidia-smi)")
+    command = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - a fixed command
+    except (subprocess.SubprocessError, OSError):
+        return Finding(what="gpu", state="note", detail="nvidia-smi does not answer", fix="nvidia-smi")
+    return Finding(what="gpu", state="ok", detail="; ".join(answer.stdout.strip().splitlines()) or "none")
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "what", "found", "to mend it"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        mark, style = MARKS[finding.state]
+        table.add_row(Text(mark, style), finding.what, Text(finding.detail), Text(finding.fix, "bold"))
+    return table

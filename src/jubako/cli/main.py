@@ -1,0 +1,33 @@
+"""The `jubako` command."""
+
+from __future__ import annotations
+
+import typer
+
+from jubako.cli.chat import chat
+from jubako.cli.doctor import doctor
+from jubako.cli.repository import check, ls, pull, schema
+from jubako.cli.serve import serve
+from jubako.cli.version import print_version
+
+SERVING = "Serve and try"
+REPOSITORY = "The model repository"
+ABOUT = "This installation"
+
+app = typer.Typer(
+    name="jubako",
+    help="One versioned model repository, every engine behind one interface.\n\nBegin with: jubako serve",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command(rich_help_panel=SERVING)(serve)
+app.command(rich_help_panel=SERVING)(chat)
+app.command(rich_help_panel=REPOSITORY)(ls)
+app.command(rich_help_panel=REPOSITORY)(pull)
+app.command(rich_help_panel=REPOSITORY)(check)
+app.command(rich_help_panel=REPOSITORY)(schema)
+app.command(rich_help_panel=ABOUT)(doctor)
+app.command("version", rich_help_panel=ABOUT)(print_version)

@@ -1,0 +1,65 @@
+"""`jubako serve`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from jubako.cli.banner import Announcer
+from jubako.cli.flags import with_settings
+from jubako.cli.listening import address_of, bindable_port, url_of
+from jubako.cli.preparation import prepare
+from jubako.cli.terminal import FAILED, USAGE, out, remark, sentences
+from jubako.settings import FlagValue, LoadedSettings, Settings, as_text, load_settings
+
+
+@with_settings
+def serve(
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", show_default=False, help="TOML file of settings; also JUBAKO_CONFIG."),
+    ] = None,
+    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print each setting and where it comes from.")] = False,
+    **flags: FlagValue | None,
+) -> None:
+    """Serve a model repository.
+
+    Models whose weights are missing are fetched first. Settings come from these flags, then from JUBAKO_* variables, then from
+    the file that --config names.
+    """
+    with sentences(USAGE):
+        loaded = load_settings({name: value for name, value in flags.items() if value is not None}, config)
+    for note in loaded.notes:
+        remark(note)
+    if show_settings:
+        out.print(_table(loaded))
+        return
+    _serve(loaded.settings)
+
+
+def _serve(settings: Settings) -> None:
+    with sentences(FAILED):
+        address = address_of(settings.host)
+        settings = settings.model_copy(update={"port": bindable_port(settings.host, settings.port)})
+        prepare(settings)
+    # Not imported above: BentoML takes a second, which the other commands need not wait for.
+    arbiter = import_module("jubako.cli.arbiter")
+    with Announcer(url_of(settings.host, settings.port)):
+        arbiter.run(settings, address)
+
+
+def _table(loaded: LoadedSettings) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", no_wrap=True)
+    for name, origin in loaded.origins.items():
+        value = as_text(getattr(loaded.settings, name))
+        table.add_row(name, Text(value), Text(loaded.place_of(name), "dim" if origin == "default" else "green"))
+    return table
