@@ -73,7 +73,7 @@ class Cache:
     """The cache below `root`, which is made when first written to. Threads and processes may share it freely."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()
 
     # --- what is there
 

@@ -38,6 +38,7 @@ def read_repository(root: Path, backends: Mapping[str, BackendDeclaration]) -> R
     Raises:
         ConfigurationError: there is no such folder, or it can't be read.
     """
+    root = root.absolute()
     if not root.is_dir():
         raise ConfigurationError(
             f"There is no model repository at {root}. Make the folder with an entry such as {root.name}/my-model/model.yaml, "
