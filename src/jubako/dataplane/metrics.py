@@ -11,11 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from jubako.errors import JubakoError
 from jubako.messages import Timings, Usage, VersionStatus
+
+FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+if FOLDER is not None:
+    # The library asks the kernel for the process's number at every increment, in case of a fork. Gateways do not fork.
+    _pid = os.getpid()
+    values.ValueClass = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
 
 _LABELS = ("model", "version", "task")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250)
@@ -109,10 +115,9 @@ class Metrics:
 
     def page(self) -> bytes:
         """The metrics of all gateway processes in Prometheus' text format."""
-        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-        if folder is None:
+        if FOLDER is None:
             return generate_latest(REGISTRY)
-        _forget_dead_processes(Path(folder))
+        _forget_dead_processes(Path(FOLDER))
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
