@@ -65,7 +65,7 @@ class Instance:
         try:
             info = await self._load(spec)
         except Exception as error:
-            await self._give_up(error)
+            await self._give_up(_load_failure(spec, error))
             return 1
         await self._serve(spec, info)
         heartbeat.cancel()
@@ -92,12 +92,7 @@ class Instance:
         self._loaded = True
         return info
 
-    async def _give_up(self, error: Exception) -> None:
-        if isinstance(error, ConfigurationError):
-            failure = LoadFailed(error.message, permanent=True)
-        else:
-            log.error("loading failed", exc_info=error)
-            failure = LoadFailed(f"{type(error).__name__}: {error}", permanent=False)
+    async def _give_up(self, failure: LoadFailed) -> None:
         self._leaving = True
         self._control.send(failure)
         self._control.close()
@@ -144,28 +139,34 @@ class Instance:
 
 
 def _import_backend(implementation: str) -> type[Backend]:
-    """The class that ``package.module:Class`` names.
-
-    Raises:
-        ConfigurationError: it can't be imported, with the command that would help.
-    """
+    """The class that ``package.module:Class`` names."""
     module_name, _, class_name = implementation.partition(":")
-    try:
-        backend: type[Backend] = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(_why_not_importable(implementation, error)) from error
+    backend: type[Backend] | None = getattr(importlib.import_module(module_name), class_name, None)
+    if backend is None:
+        raise ConfigurationError(f"The module {module_name} has no backend {class_name!r}.")
     return backend
 
 
-def _why_not_importable(implementation: str, error: ImportError | AttributeError) -> str:
-    missing = (getattr(error, "name", None) or "").partition(".")[0]
+def _load_failure(spec: ModelSpec, error: Exception) -> LoadFailed:
+    match error:
+        case ConfigurationError():
+            return LoadFailed(error.message, permanent=True)
+        case ImportError():
+            return LoadFailed(_why_not_importable(spec.implementation, error), permanent=True)
+        case _:
+            log.error("loading failed", exc_info=error)
+            return LoadFailed(f"{type(error).__name__}: {error}", permanent=False)
+
+
+def _why_not_importable(implementation: str, error: ImportError) -> str:
+    """What is missing, with the command that would help if it is the engine."""
+    missing = (error.name or "").partition(".")[0]
     for declaration in BACKENDS.values():
         if declaration.implementation == implementation and missing in declaration.modules and declaration.extra:
-            if isinstance(error, ModuleNotFoundError):
-                what = f"needs the module {missing!r}, which is not installed"
-            else:
-                what = f"can't import the module {missing!r} ({error})"
-            return f'The backend {declaration.name} {what}. Install it with: pip install "jubako[{declaration.extra}]"'
+            return (
+                f"The backend {declaration.name} needs the module {missing!r}, which can't be imported ({error}). "
+                f'Install it with: pip install "jubako[{declaration.extra}]"'
+            )
     return f"The backend {implementation!r} can't be imported: {error}."
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-from collections import deque
 from typing import Self
 
 import msgspec
@@ -17,17 +16,9 @@ import msgspec
 from jubako.backends.base import ModelSpec
 from jubako.channel.connection import Connection
 from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Start
+from jubako.runner.output import Output
 
 log = logging.getLogger(__name__)
-
-LINES_KEPT = 20
-"""Lines of output that are kept to say why a process ended."""
-
-LONGEST_LINE = 2000
-"""Bytes of a line of output that are logged; engines draw progress bars without end."""
-
-LONGEST_LAST_WORDS = 1500
-"""Characters of those lines that a reason may quote."""
 
 UNREAD_S = 1.0
 """How long what an instance said may lie unread here."""
@@ -64,7 +55,7 @@ class InstanceProcess:
         self.load = Load(running=0, queued=0, capacity=1, progress=0)
         self._loop = asyncio.get_running_loop()
         self._hello: asyncio.Future[Hello] = self._loop.create_future()
-        self._last_lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._output = Output(name)
         self._well_at = self._loop.time()
         self._process: asyncio.subprocess.Process
         self._control: Connection
@@ -80,31 +71,20 @@ class InstanceProcess:
             OSError: the system can't start a process.
         """
         instance = cls(name)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            fds = (theirs.fileno(), listen.fileno())
-            try:
-                instance._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "jubako.runner.instance"),
-                    *("--control-fd", str(fds[0]), "--listen-fd", str(fds[1])),
-                    pass_fds=fds,
-                    # A session of its own: the terminal's signals are for the runner, and a kill reaches the engine's children.
-                    start_new_session=True,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                )
-            except BaseException:
-                ours.close()
-                raise
+        control, their_control = socket.socketpair()
+        # A pipe of our own: asyncio would not see a process end while a child of its engine holds asyncio's pipe open.
+        output, their_output = os.pipe()
         try:
-            _, instance._control = await instance._loop.create_unix_connection(lambda: Connection(instance), sock=ours)
+            instance._process = await _spawn(their_control.fileno(), listen.fileno(), their_output)
         except BaseException:
-            instance.kill()
+            control.close()
+            os.close(output)
             raise
+        finally:
+            their_control.close()
+            os.close(their_output)
+        await instance._attend(control, output)
         instance._control.send(Start(msgspec.msgpack.encode(spec)))
-        instance._ended = asyncio.create_task(instance._see_end())
         return instance
 
     @property
@@ -169,44 +149,36 @@ class InstanceProcess:
         assert self._process.returncode is not None
         return self._process.returncode
 
+    async def _attend(self, control: socket.socket, output: int) -> None:
+        pipe = open(output, "rb", buffering=0)  # noqa: ASYNC230, SIM115 - a pipe, which the loop closes
+        try:
+            _, self._control = await self._loop.create_unix_connection(lambda: Connection(self), sock=control)
+            await self._loop.connect_read_pipe(lambda: self._output, pipe)
+        except BaseException:
+            self.kill()
+            raise
+        self._ended = asyncio.create_task(self._see_end())
+
     async def _see_end(self) -> None:
-        output = asyncio.create_task(self._log_output())
         await self._process.wait()
         # What an engine started must not outlive it.
         self.kill()
-        await asyncio.wait((output,), timeout=HELD_OUTPUT_S)
-        output.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HELD_OUTPUT_S):
+                await self._output.ended.wait()
         self._control.close()
-
-    async def _log_output(self) -> None:
-        assert self._process.stdout is not None
-        rest = b""
-        while data := await self._process.stdout.read(65536):
-            *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
-            for line in lines:
-                self._log_line(line)
-            rest = rest[-LONGEST_LINE:]
-        self._log_line(rest)
-
-    def _log_line(self, line: bytes) -> None:
-        if text := line[:LONGEST_LINE].decode(errors="replace").rstrip():
-            self._last_lines.append(text)
-            log.info("%s: %s", self.name, text)
 
     def _how_it_ended(self) -> str:
         status = self._process.returncode
         assert status is not None
         how = f"ended by {_signal_name(-status)}" if status < 0 else f"exited with status {status}"
-        return f"the process {how}{self._last_words()}"
+        words = self._output.last_words
+        return f"the process {how}; its last words: {words}" if words else f"the process {how}"
 
     def _how_it_stalled(self, stall_timeout_s: float) -> str:
         if self.load.running:
             return f"produced nothing for {stall_timeout_s:g} seconds with {self.load.running} requests in work"
         return f"gave no sign of life for {stall_timeout_s:g} seconds"
-
-    def _last_words(self) -> str:
-        words = " | ".join(self._last_lines)[-LONGEST_LAST_WORDS:]
-        return f"; its last words: {words}" if words else ""
 
     # Peer of the control connection
 
@@ -235,3 +207,16 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+async def _spawn(control: int, listen: int, output: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "jubako.runner.instance", "--control-fd", str(control), "--listen-fd", str(listen)),
+        pass_fds=(control, listen),
+        # A session of its own: the terminal's signals are for the runner, and a kill reaches the engine's children.
+        start_new_session=True,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
