@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -95,11 +94,12 @@ class Fleet:
 
     async def _follow(self) -> None:
         while True:
-            with contextlib.suppress(OSError):
+            try:
                 async for snapshot in self._watch():
                     self._apply(snapshot)
-            # Whoever is being asked goes on answering: the channels do not pass through the runner.
-            log.warning("the runner is gone; waiting for it to come back")
+            except OSError as error:
+                # Whoever is being asked goes on answering: the channels do not pass through the runner.
+                log.warning("waiting for the runner to come back: %s", error)
             await asyncio.sleep(RECONNECT_S)
 
     def _apply(self, snapshot: Snapshot) -> None:
