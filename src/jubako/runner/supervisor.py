@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,7 +69,7 @@ class Supervisor:
         versions = [version.status() for version in self._versions]
         return Snapshot(serial=self._serial, versions=versions + self._broken, draining=self._draining)
 
-    async def snapshots(self) -> AsyncIterator[Snapshot]:
+    async def snapshots(self) -> AsyncGenerator[Snapshot, None]:
         """How everything is now, and again after each change, until all has ended. A slow reader misses what is no longer so."""
         while not self._ended:
             change = self._change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 
@@ -13,7 +13,7 @@ _REQUEST = b"GET /watch HTTP/1.1\r\nHost: runner\r\nConnection: close\r\n\r\n"
 _decoder = msgspec.json.Decoder(Snapshot)
 
 
-async def watch(socket_path: str) -> AsyncIterator[Snapshot]:
+async def watch(socket_path: str) -> AsyncGenerator[Snapshot, None]:
     """Snapshots from the runner at `socket_path`: one at once, then one after each change. It ends only by an error.
 
     Closing the iterator tells the runner that this watcher has no call in flight any more.
