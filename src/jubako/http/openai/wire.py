@@ -118,12 +118,11 @@ class GenerateBody(SamplingParams, frozen=True, kw_only=True, forbid_unknown_fie
         return bool(self.stream_options.include_usage)
 
     def sampling(self, max_tokens: int | None) -> SamplingParams:
-        values = {name: value for name in _SAMPLING_FIELDS if (value := getattr(self, name)) is not None}
-        if isinstance(self.stop, str):
-            values["stop"] = [self.stop]
-        if max_tokens is not None:
-            values["max_tokens"] = max_tokens
-        return SamplingParams(**values)
+        """The waist's parameters, with `max_tokens` whichever field it came in."""
+        stop = self.stop
+        whole = self if not isinstance(stop, str) else msgspec.structs.replace(self, stop=[stop])
+        params = msgspec.convert(whole, SamplingParams, from_attributes=True)
+        return params if max_tokens == self.max_tokens else msgspec.structs.replace(params, max_tokens=max_tokens)
 
     def constraint(self, response_format: Constraint | None = None) -> Constraint | None:
         """What the text must be; asked for in one way only."""
@@ -141,9 +140,6 @@ class GenerateBody(SamplingParams, frozen=True, kw_only=True, forbid_unknown_fie
             both = " and ".join(repr(name) for name, _ in asked)
             raise InvalidRequest(f"The text can be constrained in one way only, but the request has {both}.", param=asked[1][0])
         return asked[0][1] if asked else None
-
-
-_SAMPLING_FIELDS = SamplingParams.__struct_fields__
 
 
 # --- chat -----------------------------------------------------------------------------------------------------------------
