@@ -59,7 +59,7 @@ class Document:
             return cls._unreadable(file, line, f"The character U+{error.character:04X} is not allowed in YAML.")
         except RecursionError:
             return cls._unreadable(file, 1, "The file is nested too deep.")
-        except ValueError as error:  # the scanner's own conversions, such as of \U escapes
+        except (ValueError, OverflowError) as error:  # the scanner's own conversions, such as of \U escapes
             return cls._unreadable(file, 1, f"This is not YAML: {error}.")
         if root is None:
             return cls(file)

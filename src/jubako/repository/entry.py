@@ -58,6 +58,8 @@ class _Reader:
         self._check_folder_name()
         self.document = Document.read(self.file)
         self.problems += self.document.problems
+        if self.problems and not self.document.fields:  # unreadable: whatever else might be said follows from that
+            return Entry(self.folder.name, self.file, None, tuple(self.problems), {})
         config = self._config()
         declaration = self._declaration()
         if declaration:

@@ -42,11 +42,12 @@ _SOURCES = """\
 | `https://host/path/file` | one file of a web server; `http://` is for this machine only |
 
 `HF_ENDPOINT` and `MODELSCOPE_ENDPOINT` name other hubs. `HF_TOKEN` opens closed models; it is sent to the hub and to nobody else.
-The revision is required: a commit never changes, while a branch such as `main` is taken once and kept. A slash in it is written `%2F`.
+The revision is required: a commit never changes, while a branch such as `main` is taken once and kept. A slash in it is
+written `%2F`.
 
-Without `source`, the weights are what lies in the version folder: the one file or folder beside `version.yaml`, or the version
-folder itself if there are more. Downloads continue where they stopped, and are kept once under their SHA-256 digests in the cache,
-which `jubako pull` fills in advance. What `sha256` pins is verified before anything uses it.
+Without `source`, the weights are what lies in the version folder: the one file or folder beside `version.yaml`, or the
+version folder itself if there are more. Downloads continue where they stopped, and are kept once under their SHA-256
+digests in the cache, which `jubako pull` fills in advance. What `sha256` pins is verified before anything uses it.
 """
 
 
