@@ -13,6 +13,7 @@ import tempfile
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # read once, at the import below
 
+from _bentoml_impl.loader import load
 from _bentoml_impl.server import serve_http
 from bentoml._internal.configuration.containers import BentoMLContainer
 
@@ -34,13 +35,16 @@ def run(settings: Settings, address: str) -> None:
     # We say where we listen; of BentoML and its supervisor only trouble is news.
     for name in ("bentoml", "bentoml.serve", "circus"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    root = str(shipped("services").parent)
+    service = load(SERVICE, working_dir=root)
+    service.inject_config()
     # BentoML's own folder is one for all servers of a user, and each start empties it.
     metrics = tempfile.mkdtemp(prefix="jubako-metrics-")
     BentoMLContainer.prometheus_multiproc_dir.set(metrics)
     try:
         serve_http(
             SERVICE,
-            working_dir=str(shipped("services").parent),
+            working_dir=root,
             host=address,
             port=settings.port,
             timeout_graceful_shutdown=math.ceil(settings.grace_period_s),

@@ -15,6 +15,7 @@ from jubako.cli.terminal import err
 from jubako.errors import JubakoError
 
 ASK_AGAIN_S = 0.05
+DEFAULT_URL = "http://127.0.0.1:3000"
 STATE_STYLES = {"READY": "green", "FAILED": "bold red"}
 
 
@@ -81,7 +82,8 @@ def _suggestions(url: str, models: list[Model]) -> list[tuple[str, str]]:
     if chat:
         body = {"model": chat.id, "messages": [{"role": "user", "content": "Say hello."}]}
         lines.append(("try it", _curl(f"{url}/v1/chat/completions", body)))
-        lines.append(("chat", f"jubako chat {chat.id} --url {url}"))
+        where = "" if url == DEFAULT_URL else f" --url {url}"
+        lines.append(("chat", f"jubako chat {chat.id}{where}"))
     elif embedding:
         lines.append(("try it", _curl(f"{url}/v1/embeddings", {"model": embedding.id, "input": "hello"})))
     return [*lines, ("docs", f"{url}/docs"), ("stop", "Ctrl-C")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -44,6 +46,7 @@ def serve(
 
 
 def _serve(settings: Settings) -> None:
+    signal.signal(signal.SIGTERM, _leave)  # until the arbiter takes over
     with sentences(FAILED):
         address = address_of(settings.host)
         settings = settings.model_copy(update={"port": bindable_port(settings.host, settings.port)})
@@ -52,6 +55,10 @@ def _serve(settings: Settings) -> None:
     arbiter = import_module("jubako.cli.arbiter")
     with Announcer(url_of(settings.host, settings.port)):
         arbiter.run(settings, address)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _table(loaded: LoadedSettings) -> Table:
