@@ -29,8 +29,8 @@ class LlamaCppParams:
     """Threads that compute. Default: the processors minus one, at least one, so that the gateway has one to itself."""
 
     n_batch: Annotated[int, Ge(1)] | None = None
-    """Prompt tokens computed in one step. A departing client frees its slot within one step. Default: 16 on the CPU,
-    where larger steps are hardly faster; 2048 with `n_gpu_layers`."""
+    """Tokens computed in one step, at least `n_parallel` and four. A departing client frees its slot within one step.
+    Default: 8 on the CPU, where larger steps are hardly faster; 2048 with `n_gpu_layers`."""
 
     n_gpu_layers: Annotated[int, Ge(-1)] = 0
     """Layers computed on the GPU; -1 is all of them. Default 0."""
@@ -47,5 +47,5 @@ class LlamaCppParams:
     use_mmap: bool = True
     """Map the weights from disk instead of reading them, so that instances share them. Default true."""
 
-    pooling: Literal["none", "mean", "cls", "last"] | None = None
+    pooling: Literal["mean", "cls", "last"] | None = None
     """How token vectors become one embedding, for the task ``embedding``. Default: what the model says, else mean."""
