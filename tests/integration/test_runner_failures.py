@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from jubako.repository.config import Limits
 from jubako.runner.restarts import RestartPolicy
 from jubako.runner.version_runner import Deployment, Report
 from tests.integration.runner_serving import (
+    LONG_S,
     STALL_S,
     TROUBLED,
     answer,
@@ -205,6 +207,24 @@ async def test_a_source_that_fails_is_tried_again_and_says_how_far_it_is() -> No
         await until_ready(supervisor, "other")
         allowed.set()
         await until_ready(supervisor, "late")
+
+
+async def test_a_download_that_stands_still_does_not_hold_up_the_end() -> None:
+    release = threading.Event()
+
+    def specify(report: Report) -> ModelSpec:
+        report("downloading 43 %")
+        release.wait()
+        raise OSError("too late")
+
+    late = Deployment(model="late", version=1, backend="test", tasks=[], specify=specify)
+    try:
+        async with supervising(late) as supervisor:
+            await until(supervisor, lambda s: version_of(s, "late").reason == "downloading 43 %")
+            async with asyncio.timeout(LONG_S):
+                await supervisor.drain(timeout_s=3600)
+    finally:
+        release.set()
 
 
 async def test_a_source_that_keeps_failing_fails_the_version() -> None:

@@ -1,0 +1,1 @@
+"""The layer that owns instances: starts, watches, replaces and drains them."""

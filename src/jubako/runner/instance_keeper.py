@@ -93,7 +93,10 @@ class InstanceKeeper:
             self._process.kill()
 
     async def _run_one_process(self, spec: ModelSpec) -> _Failure:
-        address, listening = self._sockets.listen()
+        try:
+            address, listening = self._sockets.listen()
+        except OSError as error:
+            return _Failure(reason=f"the system gives no socket: {error}")
         try:
             # The child has its own copy of the socket; ours goes, so that the socket dies with the child.
             with listening:

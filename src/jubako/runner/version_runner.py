@@ -64,9 +64,14 @@ class VersionRunner:
 
     async def run(self) -> None:
         """Until :meth:`leave` is called, or until every instance is given up."""
-        if (spec := await self._obtain()) is not None:
-            self._obtaining = ""
-            await asyncio.gather(*(keeper.keep(spec) for keeper in self._keepers))
+        try:
+            if (spec := await self._obtain()) is not None:
+                self._obtaining = ""
+                await asyncio.gather(*(keeper.keep(spec) for keeper in self._keepers))
+        except Exception as error:
+            log.exception("%s:%d met a fault of the runner", self._deployment.model, self._deployment.version)
+            self._failed = True
+            self._say(f"a fault of the runner, which its log describes: {error}")
 
     def leave(self) -> None:
         """Finish the calls in flight and take no other."""
@@ -122,7 +127,7 @@ class VersionRunner:
         while not self._leaving.is_set():
             permanent = False
             try:
-                return await in_daemon_thread(lambda: self._deployment.specify(self._report))
+                return await self._specification()
             except Abandoned:
                 return None
             except ConfigurationError as error:
@@ -139,6 +144,22 @@ class VersionRunner:
             self._say(f"its weights could not be obtained and will be tried again: {reason}")
             await self._pause(delay_s)
         return None
+
+    async def _specification(self) -> ModelSpec:
+        """
+        Raises:
+            Abandoned: the runner is leaving; a download that stands still is not waited for.
+        """
+        work = asyncio.ensure_future(in_daemon_thread(lambda: self._deployment.specify(self._report)))
+        leaving = asyncio.ensure_future(self._leaving.wait())
+        try:
+            await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise Abandoned
+            return work.result()
+        finally:
+            work.cancel()
+            leaving.cancel()
 
     def _report(self, words: str) -> None:
         """Called from the thread that obtains the weights."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +65,7 @@ def test_frames_survive_any_cut_of_the_byte_stream(sent: list[AnyFrame], cuts: l
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     reader = FrameReader()
     received: list[AnyFrame] = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         received += reader.feed(stream[start:stop])
     assert received == sent
 
