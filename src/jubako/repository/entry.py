@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from jubako.errors import ConfigurationError
 from jubako.messages import Task
-from jubako.repository.config import ModelConfig, VersionConfig
+from jubako.repository.config import ModelConfig
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
 from jubako.repository.model import Model, Version
@@ -26,6 +26,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NEARLY_NUMBER = re.compile(r"(v|version)?[-_.]?[0-9][0-9.]*", re.IGNORECASE)
 
+Pins: TypeAlias = str | Mapping[str, str] | None
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -40,7 +42,12 @@ class Entry:
 
 def read_entry(folder: Path, backends: Mapping[str, BackendDeclaration]) -> Entry:
     """Read and check one entry; whatever is wrong with it becomes a problem."""
-    return _Reader(folder, backends).read()
+    try:
+        return _Reader(folder, backends).read()
+    except OSError as error:
+        file = folder / MODEL_FILE
+        what = f"The entry can't be read: {error.strerror or error} ({error.filename})."
+        return Entry(folder.name, file, None, (Problem(file, 1, what),), {})
 
 
 class _Reader:
@@ -66,7 +73,7 @@ class _Reader:
             self._check_tasks(declaration)
         template = self._chat_template()
         served_names = self._served_names()
-        versions = self._versions(config, declaration)
+        versions = self._versions(declaration)
         model = None
         if config and declaration and not self.problems:
             model = Model(
@@ -150,8 +157,9 @@ class _Reader:
 
     # --- versions
 
-    def _versions(self, config: ModelConfig | None, declaration: BackendDeclaration | None) -> list[Version]:
-        numbers = []
+    def _versions(self, declaration: BackendDeclaration | None) -> list[Version]:
+        numbers: list[int] = []
+        nearly: list[Problem] = []
         for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
             if _NUMBER.fullmatch(folder.name):
                 numbers.append(int(folder.name))
@@ -160,29 +168,28 @@ class _Reader:
                     f"A version's folder is named by a whole number from 1 without zeros in front, such as `1`; this one is "
                     f"{folder.name!r}. Rename it."
                 )
-                self.problems.append(Problem(folder, 1, what))
-        if not numbers and not self.problems:
+                nearly.append(Problem(folder, 1, what))
+        self.problems += nearly
+        if not numbers and not nearly:
             self._problem(
                 (),
                 f"The entry has no version. Make the folder {self.folder.name}/1, with the weights or a {VERSION_FILE} in it.",
             )
         if declaration and not numbers:
             self._engine(declaration, Document(self.file))
-        found = [self._version(number, config, declaration) for number in sorted(numbers)]
+        found = [self._version(number, declaration) for number in sorted(numbers)]
         return [version for version in found if version]
 
-    def _version(self, number: int, config: ModelConfig | None, declaration: BackendDeclaration | None) -> Version | None:
+    def _version(self, number: int, declaration: BackendDeclaration | None) -> Version | None:
         folder = self.folder / str(number)
         file = folder / VERSION_FILE
         document = Document.read(file) if file.is_file() else Document(file)
         self.problems += document.problems
-        checked = check_version(document.fields)
-        self._take_faults(checked, document)
+        self._take_faults(check_version(document.fields), document)
         engine = self._engine(declaration, document) if declaration else None
-        if config is None or checked.value is None or declaration is None or engine is None:
-            self._check_sources(document)
+        source, pins = self._weights(folder, document, declaration)
+        if engine is None:
             return None
-        source, pins = self._weights(folder, config, checked.value, document, declaration)
         return Version(model_name=self.folder.name, number=number, folder=folder, source=source, sha256=pins, engine=engine)
 
     def _engine(self, declaration: BackendDeclaration, document: Document) -> dict[str, object] | None:
@@ -196,31 +203,28 @@ class _Reader:
             self.problems.append((document if here else self.document).problem(fault.path, fault.message))
         return checked.value
 
-    def _check_sources(self, document: Document) -> None:
-        """The form of the sources, where other faults keep the version from being understood."""
-        for said in (self.document, document):
-            if isinstance(text := said.fields.get("source"), str):
-                self._parse(text, said)
-
-    def _weights(
-        self, folder: Path, config: ModelConfig, version: VersionConfig, document: Document, declaration: BackendDeclaration
-    ) -> tuple[Source | None, str | Mapping[str, str] | None]:
-        """Where the weights come from, and the digests that go with that."""
-        said = document if version.source else self.document
-        text = version.source or config.source
-        pins = version.sha256 if version.sha256 or version.source else config.sha256
-        pinned_by = document if version.sha256 else self.document
-        source = self._parse(text, said) if text else _what_lies_in(folder)
-        if text is None and source is None and declaration.needs_weights:
-            what = (
-                f"Version {folder.name} has no weights, which the backend {declaration.name!r} needs: put them into "
-                f"{self.folder.name}/{folder.name}, or say `source` in {VERSION_FILE} or {MODEL_FILE}."
-            )
-            self.problems.append(Problem(document.file if document.fields else self.file, 1, what))
+    def _weights(self, folder: Path, document: Document, declaration: BackendDeclaration | None) -> tuple[Source | None, Pins]:
+        """Where the weights come from, and the digests that go with that: those of model.yaml go with its own source."""
+        said = document if isinstance(document.fields.get("source"), str) else self.document
+        pinned = document if document.fields.get("sha256") or said is document else self.document
+        text, pins = said.fields.get("source"), _pins(pinned)
+        if isinstance(text, str):
+            source = self._parse(text, said)
+        else:
+            source = _what_lies_in(folder)
+            if source is None and declaration and declaration.needs_weights:
+                self._note_missing_weights(folder, document, declaration)
         if source:
             self._check_present(source, folder, said)
-            self._check_pins(source, folder, pins, pinned_by)
+            self._check_pins(source, folder, pins, pinned)
         return source, pins
+
+    def _note_missing_weights(self, folder: Path, document: Document, declaration: BackendDeclaration) -> None:
+        what = (
+            f"Version {folder.name} has no weights, which the backend {declaration.name!r} needs: put them into "
+            f"{self.folder.name}/{folder.name}, or say `source` in {VERSION_FILE} or {MODEL_FILE}."
+        )
+        self.problems.append(Problem(document.file if document.fields else self.file, 1, what))
 
     def _parse(self, text: str, said: Document) -> Source | None:
         try:
@@ -234,7 +238,7 @@ class _Reader:
         if path and not path.exists():
             self.problems.append(said.problem(("source",), f"`source` names {str(source)!r}, but there is nothing at {path}."))
 
-    def _check_pins(self, source: Source, folder: Path, pins: str | Mapping[str, str] | None, said: Document) -> None:
+    def _check_pins(self, source: Source, folder: Path, pins: Pins, said: Document) -> None:
         path = _local(source, folder)
         is_file = isinstance(source, PackageSource | UrlSource) or bool(path and path.is_file())
         is_folder = (isinstance(source, HubSource) and source.file is None) or bool(path and path.is_dir())
@@ -260,6 +264,14 @@ def _what_lies_in(folder: Path) -> Source | None:
     if not names:
         return None
     return LocalSource(names[0] if len(names) == 1 else ".")
+
+
+def _pins(document: Document) -> Pins:
+    """`sha256` as the document says it; digests that are none have been reported."""
+    pins = document.fields.get("sha256")
+    if isinstance(pins, dict):
+        return {path: digest for path, digest in pins.items() if isinstance(digest, str)}
+    return pins if isinstance(pins, str) else None
 
 
 def _local(source: Source, folder: Path) -> Path | None:

@@ -171,6 +171,8 @@ class Download:
         """Ask for what is missing; True when the file is whole."""
         if self.total is not None and self.received == self.total:
             return True
+        if self.received and not self._is_recognisable():
+            self._start_over()
         headers = dict(self.file.headers)
         if self.received:
             headers["range"] = f"bytes={self.received}-"
@@ -222,7 +224,7 @@ class Download:
 
     def _continue_partial(self) -> None:
         """Take up what an earlier download left, if it can be told that it belongs to the same content."""
-        if not (self.listed or self.pinned or self._validator()):
+        if not self._is_recognisable():
             self.discard()
         self.partial.touch()
         with self.partial.open("rb") as file:
@@ -231,6 +233,10 @@ class Download:
                 self.received += len(chunk)
         if self.file.size is not None and self.received > self.file.size:
             self._start_over()
+
+    def _is_recognisable(self) -> bool:
+        """Whether a mixture of old and new content would be noticed: by a digest, or by the server."""
+        return bool(self.listed or self.pinned or self._validator())
 
     def _start_over(self) -> None:
         if self.started:
