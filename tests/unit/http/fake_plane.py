@@ -44,8 +44,8 @@ EMBED = VersionStatus(model="embed", version=1, state="READY", served_names=[], 
 class FakePlane:
     """Remembers each request in `asked`. `events` are what generations answer, one batch each; None echoes the last message.
 
-    With `gate` closed nothing is answered; `begun` and `cancelled` tell when work starts and when it is given up. `fail_before`
-    and `fail_after` are raised before the first batch and after the last.
+    With `gate` closed nothing is answered; it closes after `close_gate_after` batches. `begun` and `cancelled` tell when
+    work starts and when it is given up. `fail_before` and `fail_after` are raised before the first batch and after the last.
     """
 
     def __init__(self) -> None:
@@ -59,6 +59,7 @@ class FakePlane:
         self.begun = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.sent = 0
+        self.close_gate_after = 0
         self.fail_before: Exception | None = None
         self.fail_after: Exception | None = None
 
@@ -91,6 +92,8 @@ class FakePlane:
             for batch in self._answer(request):
                 yield batch
                 self.sent += 1
+                if self.sent == self.close_gate_after:
+                    self.gate.clear()
                 await self._pass_gate()
         except GeneratorExit:
             self.cancelled.set()
