@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -197,9 +198,14 @@ print("fetched", fetch_weights(version, Cache(Path(sys.argv[2])), Loud()).stat()
 """
 
 
-def fetching_process(source: str, cache: Cache) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def fetching_process(source: str, cache: Cache) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", FETCH, source, str(cache.root)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(word: str, process: subprocess.Popen[str]) -> str:
