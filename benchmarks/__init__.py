@@ -1,0 +1,1 @@
+"""How fast jubako is, measured against what it adds itself to."""
