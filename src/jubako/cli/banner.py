@@ -14,13 +14,15 @@ from jubako.cli.client import Client, Model
 from jubako.cli.terminal import err
 from jubako.errors import JubakoError
 
-ASK_AGAIN_S = 0.05
+FIRST_PAUSE_S = 0.05
+LAST_PAUSE_S = 1.0
+PAUSE_GROWTH = 1.1
 DEFAULT_URL = "http://127.0.0.1:3000"
 STATE_STYLES = {"READY": "green", "FAILED": "bold red"}
 
 
 class Announcer:
-    """Waits in a thread of its own until the server at `url` is ready, then prints the banner. A context manager."""
+    """Tells, in a thread, what the server at `url` loads, and prints the banner once it is ready. A context manager."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -37,13 +39,25 @@ class Announcer:
     def _announce(self) -> None:
         # The port is bound before the gateway has started, so the first question usually waits in its queue instead of failing.
         with Client(self._url) as client:
-            while not client.is_ready():
-                if self._left.wait(ASK_AGAIN_S):
-                    return
+            if not self._wait_until_ready(client):
+                return
             try:
                 err.print(banner(self._url, client.models()))
             except JubakoError:
                 return  # stopped meanwhile; whoever stopped it says so
+
+    def _wait_until_ready(self, client: Client) -> bool:
+        said: set[str] = set()
+        pause = FIRST_PAUSE_S
+        while (readiness := client.readiness()) is None or not readiness.ready:
+            loading = {model.model for model in readiness.models if model.state == "LOADING"} if readiness else set()
+            for name in sorted(loading - said):
+                err.print(Text(f"loading {name} ...", "dim"))
+            said |= loading
+            if self._left.wait(pause):
+                return False
+            pause = min(pause * PAUSE_GROWTH, LAST_PAUSE_S)
+        return True
 
 
 def banner(url: str, models: list[Model]) -> RenderableType:
@@ -63,7 +77,7 @@ def _table(models: list[Model]) -> Table:
         table.add_column(column, overflow="fold")
     for model in models:
         state = Text(model.state, STATE_STYLES.get(model.state, "yellow"))
-        table.add_row(model.id, str(model.version), model.backend, ", ".join(model.tasks), state)
+        table.add_row(model.id, str(model.version or ""), model.backend, ", ".join(model.tasks), state)
     return table
 
 

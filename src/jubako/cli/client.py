@@ -46,12 +46,12 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._http.close()
 
-    def is_ready(self) -> bool:
-        """Whether every model that can still load has; False also where nothing answers."""
+    def readiness(self) -> Readiness | None:
+        """Whether every model that can still load has, and which have; None where nothing answers yet."""
         try:
-            return self._http.get("/readyz").is_success
-        except httpx.HTTPError:
-            return False
+            return msgspec.json.decode(self._http.get("/readyz").content, type=Readiness)
+        except (httpx.HTTPError, msgspec.MsgspecError):
+            return None
 
     def models(self) -> list[Model]:
         """All models of the server, whatever their state."""
@@ -135,6 +135,16 @@ class Model(Struct, frozen=True):
     state: str = "READY"
     reason: str | None = None
     aliases: tuple[str, ...] = ()
+
+
+class ModelReadiness(Struct, frozen=True):
+    model: str
+    state: str
+
+
+class Readiness(Struct, frozen=True):
+    ready: bool
+    models: list[ModelReadiness]
 
 
 class _ModelList(Struct, frozen=True):

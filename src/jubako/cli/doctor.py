@@ -115,7 +115,11 @@ def _count(number: int, what: str) -> str:
 
 
 def _cache(folder: Path) -> Finding:
-    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
+    # The cache links one file under several names; it lies on the disk once.
+    files = {
+        (state.st_dev, state.st_ino): state.st_size for file in folder.rglob("*") if file.is_file() for state in [file.stat()]
+    }
+    used = sum(files.values())
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(place).free
     return Finding(what="cache", state="ok", detail=f"{human_size(used)} in {folder}; {human_size(free)} free on its disk")

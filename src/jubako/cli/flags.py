@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, get_args, get_or
 import typer
 from pydantic.fields import FieldInfo
 
-from jubako.settings import Settings, flag_of
+from jubako.settings import Settings, flag_of, variable_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,6 +30,15 @@ def with_settings(command: Callable[P, R]) -> Callable[P, R]:
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def reference_table() -> str:
+    """The settings as the Markdown table of docs/configuration.md."""
+    lines = ["| setting | flag | variable | what it does |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        words = (field.description or "").replace("``", "`").replace("\n", " ")
+        lines.append(f"| `{name}` | `{flag_of(name)}` | `{variable_of(name)}` | {words} |")
+    return "\n".join(lines) + "\n"
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
