@@ -113,6 +113,7 @@ class ChannelServer:
         self._calls: dict[tuple[Connection, int], _ServedCall] = {}
         self._connections: set[Connection] = set()
         self._draining = False
+        self._full = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._all_closed = asyncio.Event()
@@ -120,7 +121,7 @@ class ChannelServer:
 
     def connect(self) -> Connection:
         """A protocol for :meth:`asyncio.loop.create_unix_server`."""
-        connection = Connection(self, self._load)
+        connection = Connection(self, lambda: self._last_word(connection))
         self._connections.add(connection)
         self._all_closed.clear()
         return connection
@@ -169,12 +170,26 @@ class ChannelServer:
         self._calls[key] = call
         self._idle.clear()
         call.task = asyncio.get_running_loop().create_task(self._run(call, frame))
-        call.task.add_done_callback(lambda _: self._finished(key))
+        call.task.add_done_callback(lambda task: self._finished(key, task))
 
-    def _finished(self, key: tuple[Connection, int]) -> None:
+    def _finished(self, key: tuple[Connection, int], task: asyncio.Task[None]) -> None:
         del self._calls[key]
         if not self._calls:
             self._idle.set()
+        if task.cancelled():
+            # No answer will carry the news that a place is free.
+            key[0].send(self._load())
+
+    def _last_word(self, speaker: Connection) -> Load:
+        """The load, for `speaker`'s burst. The other gateways hear when the last place is taken, or free."""
+        load = self._load()
+        full = load.running + load.queued >= load.capacity
+        if full != self._full:
+            self._full = full
+            for connection in self._connections:
+                if connection is not speaker:
+                    connection.send(load)
+        return load
 
     async def _run(self, call: _ServedCall, frame: Call) -> None:
         try:

@@ -47,7 +47,8 @@ def run(settings: Settings, address: str) -> None:
             working_dir=root,
             host=address,
             port=settings.port,
-            timeout_graceful_shutdown=math.ceil(settings.grace_period_s),
+            # A little more than the grace period, whose end is told to those who still wait.
+            timeout_graceful_shutdown=math.ceil(settings.grace_period_s) + 1,
         )
     finally:
         shutil.rmtree(metrics, ignore_errors=True)

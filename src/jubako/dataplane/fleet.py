@@ -32,7 +32,8 @@ class Fleet:
         self.snapshot: Snapshot | None = None
         self._watch = watch
         self._channels: dict[Key, dict[str, ChannelClient]] = {}
-        self._connecting: dict[str, asyncio.Task[None]] = {}
+        self._open: set[ChannelClient] = set()
+        self._links: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -41,20 +42,22 @@ class Fleet:
 
     async def stop(self) -> None:
         """Stop watching, which tells the runner that no call of this gateway is left, and close the channels."""
-        tasks = [task for task in (self._task, *self._connecting.values()) if task is not None]
+        self.abandon()
+        tasks = [task for task in (self._task, *self._links.values()) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.abandon()
 
     def abandon(self) -> None:
         """Fail every call that is still open: the grace period is over."""
-        for channels in self._channels.values():
-            for channel in channels.values():
-                channel.close(ModelNotReady("The server shut down before the answer was complete.", retry_after_s=5))
+        # All of them: those that no longer take calls may still have some.
+        for channel in list(self._open):
+            channel.close(ModelNotReady("The server shut down before the answer was complete.", retry_after_s=5))
 
     def channels(self, version: VersionStatus) -> list[ChannelClient]:
-        return list(self._channels.get((version.model, version.version), {}).values())
+        """The channels to the instances of `version` that can be asked now."""
+        channels = self._channels.get((version.model, version.version), {})
+        return [channel for channel in channels.values() if channel.connected]
 
     def choose(self, version: VersionStatus) -> ChannelClient:
         """The least busy ready instance of `version`.
@@ -65,12 +68,12 @@ class Fleet:
             ModelNotReady: none is ready; worth trying again.
             ModelFailed: none will be.
         """
-        channels = self._channels.get((version.model, version.version))
+        channels = self.channels(version)
         if not channels:
             raise self._not_ready(version)
         if len(channels) == 1:
-            return next(iter(channels.values()))
-        return min(channels.values(), key=lambda c: max(c.outstanding, c.load.running + c.load.queued) / c.load.capacity)
+            return channels[0]
+        return min(channels, key=lambda c: max(c.outstanding, c.load.running + c.load.queued) / c.load.capacity)
 
     async def choose_when_ready(self, version: VersionStatus) -> ChannelClient:
         """As :meth:`choose`, but waits while the version may still become ready."""
@@ -116,10 +119,10 @@ class Fleet:
                 # Calls in flight keep the channel until the instance closes it; new ones no longer find it.
                 del channels[address]
         known = {address for channels in self._channels.values() for address in channels}
-        for address in wanted.keys() - known - self._connecting.keys():
+        for address in wanted.keys() - known - self._links.keys():
             version, instance_id = wanted[address]
             task = asyncio.get_running_loop().create_task(self._keep_connected(version, instance_id, address))
-            self._connecting[address] = task
+            self._links[address] = task
         self._notify()
 
     async def _keep_connected(self, version: VersionStatus, instance_id: str, address: str) -> None:
@@ -128,14 +131,16 @@ class Fleet:
         try:
             await channel.connect(address)
             channels[address] = channel
+            self._open.add(channel)
             self._notify()
             await channel.wait_closed()
         except OSError as error:
             log.warning("instance %s can't be reached: %s", instance_id, error)
         finally:
+            self._open.discard(channel)
             if channels.get(address) is channel:
                 del channels[address]
-            self._connecting.pop(address, None)
+            self._links.pop(address, None)
 
     def _notify(self) -> None:
         self._changed.set()

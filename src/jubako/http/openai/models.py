@@ -35,8 +35,9 @@ def serving(plane: Plane, name: str, task: Task, exchange: Exchange) -> VersionS
     """
     status = plane.model(name)
     exchange.model = status.model
-    if task not in status.tasks:
-        serves = ", ".join(f"{served} ({_ENDPOINTS[served]})" for served in status.tasks) or "nothing"
+    # Of an entry that could not be read nobody knows the tasks: the plane says why it can't be asked.
+    if status.tasks and task not in status.tasks:
+        serves = ", ".join(f"{served} ({_ENDPOINTS[served]})" for served in status.tasks)
         raise Unsupported(
             f"The model {name!r} does not serve {task} ({_ENDPOINTS[task]}). It serves: {serves}.",
             param="model",
