@@ -17,7 +17,7 @@ BACKENDS: dict[str, BackendDeclaration] = {
             tasks=("chat", "completion", "embedding"),
             default_tasks=("chat", "completion"),
             needs_weights=True,
-            modules=("xllamacpp",),
+            modules=("xllamacpp", "llguidance"),
             extra="llama-cpp",
         ),
         BackendDeclaration(
