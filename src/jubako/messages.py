@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 Task = Literal["chat", "completion", "embedding"]
 
-TokenId = Annotated[int, Meta(ge=0)]
+TokenId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 TokenIds = list[TokenId]
 Prompt = str | TokenIds
 
@@ -30,14 +30,18 @@ Prompt = str | TokenIds
 class SamplingParams(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How tokens are drawn. A field that is absent or null takes the entry's default, then the neutral value named here."""
 
-    max_tokens: Annotated[int, Meta(ge=1, description="Most tokens to generate. Default: what the context has left.")] | None = (
-        None
-    )
+    max_tokens: (
+        Annotated[int, Meta(ge=1, le=2**31 - 1, description="Most tokens to generate. Default: what the context has left.")]
+        | None
+    ) = None
     temperature: Annotated[float, Meta(ge=0, description="Spread of the distribution; 0 is greedy. Default 1.0.")] | None = None
     top_p: (
         Annotated[float, Meta(gt=0, le=1, description="Smallest set of tokens with this much probability. Default 1.0.")] | None
     ) = None
-    top_k: Annotated[int, Meta(ge=-1, description="Most likely tokens to choose from; -1 or 0 is all. Default -1.")] | None = None
+    top_k: (
+        Annotated[int, Meta(ge=-1, le=2**31 - 1, description="Most likely tokens to choose from; -1 or 0 is all. Default -1.")]
+        | None
+    ) = None
     min_p: (
         Annotated[float, Meta(ge=0, le=1, description="Least probability relative to the most likely token. Default 0.0.")] | None
     ) = None
@@ -56,7 +60,7 @@ class SamplingParams(Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     ) = None
     logit_bias: (
         Annotated[
-            dict[int, Annotated[float, Meta(ge=-100, le=100)]],
+            dict[TokenId, Annotated[float, Meta(ge=-100, le=100)]],
             Meta(max_length=1024, description="Added to the logits of these token ids."),
         ]
         | None

@@ -18,7 +18,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 class AccessLog:
-    """Writes text or JSON lines to `out`, all those of one turn of the event loop at once.
+    """Writes text or JSON lines to `out`, or to stderr, all those of one turn of the event loop at once.
 
     Ready-made lines instead of :mod:`logging`, whose records cost a tenth of a small request.
     """
@@ -26,12 +26,12 @@ class AccessLog:
     def __init__(self, settings: Settings, out: BinaryIO | None = None) -> None:
         self._enabled = settings.access_log
         self._render = _as_json if settings.log_format == "json" else _as_text
-        self._out = out if out is not None else sys.stderr.buffer
+        self._out = out
         self._lines: list[bytes] = []
 
     def add(self, exchange: Exchange, duration_s: float) -> None:
         """Log `exchange`, which is over."""
-        if not self._enabled:
+        if not self._enabled or exchange.is_probe:
             return
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
@@ -39,8 +39,9 @@ class AccessLog:
 
     def flush(self) -> None:
         lines, self._lines = self._lines, []
-        self._out.write(b"".join(lines))
-        self._out.flush()
+        out = self._out if self._out is not None else sys.stderr.buffer
+        out.write(b"".join(lines))
+        out.flush()
 
 
 def _target(exchange: Exchange) -> str:

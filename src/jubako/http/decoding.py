@@ -20,6 +20,8 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _TYPE = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`")
 _RANGE = re.compile(r"Expected `(?P<kind>[^`]*)` (?P<bound>.*)")
 
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
 _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 
@@ -43,6 +45,8 @@ class BodyDecoder(Generic[T]):
             InvalidRequest: it is no JSON, or not this request's; `param` is the path of the field.
         """
         try:
+            if _LONG_NUMBER.search(body):
+                _require_small_integers(msgspec.json.decode(body))
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise self._mismatch(str(error)) from None
@@ -86,6 +90,22 @@ class BodyDecoder(Generic[T]):
         near = difflib.get_close_matches(name[:100], [field for field in self._fields if field not in self._unsupported], n=1)
         hint = f". Did you mean {near[0]!r}?" if near else ""
         return InvalidRequest(f"Unrecognized request argument supplied: {shown}{hint}", param=shown, code="unknown_parameter")
+
+
+def _require_small_integers(value: object, path: str = "") -> None:
+    """Fields that take any JSON, such as a schema, might hold an integer that no engine and no frame has room for."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidRequest(
+            f"Invalid value for {path!r}: an integer must be between -2^63 and 2^63 - 1.",
+            param=path or None,
+            code="invalid_value",
+        )
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _require_small_integers(inner, _join(path, key))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _require_small_integers(inner, f"{path}[{position}]")
 
 
 def _join(path: str, name: str) -> str:

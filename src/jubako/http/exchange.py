@@ -38,6 +38,7 @@ class Exchange:
         status: The status sent, 0 before.
         bytes_sent: Bytes of the body sent so far.
         error: The kind of the error that ended it, if one did; for the log.
+        is_probe: Whether it is one of the many that only watch the server; those are not logged.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Exchange:
         "error",
         "finished",
         "headers",
+        "is_probe",
         "method",
         "model",
         "path",
@@ -67,6 +69,7 @@ class Exchange:
         self.bytes_sent = 0
         self.error = ""
         self.finished = False
+        self.is_probe = False
         self._receive = receive
         self._send = send
         self._max_body_bytes = max_body_bytes

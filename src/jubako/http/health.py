@@ -36,15 +36,19 @@ class Readiness(Struct, frozen=True):
 
 async def livez(exchange: Exchange, plane: Plane) -> None:
     """200 as long as the event loop runs."""
+    exchange.is_probe = True
     await exchange.answer(msgspec.json.encode(Alive()))
 
 
 async def readyz(exchange: Exchange, plane: Plane) -> None:
     """200 while new requests may be sent here, else 503; both with the state of each model."""
+    exchange.is_probe = True
     ready = plane.ready()
     models = [ModelReadiness(s.model, s.version, s.state, s.reason or None) for s in plane.models()]
     await exchange.answer(msgspec.json.encode(Readiness(ready, models)), status=200 if ready else 503)
 
 
 async def metrics(exchange: Exchange, plane: Plane) -> None:
+    """Prometheus' page."""
+    exchange.is_probe = True
     await exchange.answer(plane.metrics(), content_type=METRICS_TYPE)

@@ -209,9 +209,11 @@ def _post(
         ok["description"] = "The answer; with `stream` true, server-sent events."
         ok["content"]["text/event-stream"] = {
             "schema": {
-                "type": "string",
-                "description": f"Lines `data: <{chunk.__name__} as JSON>`, each followed by an empty line; the last is "
-                "`data: [DONE]`. If the answer can't go on, the last is `data: <ErrorAnswer as JSON>` instead.",
+                "type": "object",
+                "description": f"One event: a line `data: <{chunk.__name__} as JSON>` and an empty line. The last event is "
+                "`data: [DONE]`; where the answer can't go on, the last is `data: <ErrorAnswer as JSON>` instead.",
+                "required": ["data"],
+                "properties": {"data": {"type": "string"}},
             },
         }
     return {

@@ -15,7 +15,16 @@ from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, Embed
 from jubako.settings import Settings
 from tests.unit.http.fake_plane import FakePlane
 
-PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize", "/v1/models", "/v1/models/x", "/"]
+PATHS = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/tokenize",
+    "/detokenize",
+    "/v1/models",
+    "/v1/models/x",
+    "/",
+]
 FIELDS = sorted(
     {
         field
@@ -28,8 +37,12 @@ FIELDS = sorted(
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
 json_values = st.recursive(
     scalars | st.sampled_from(["talk", "embed", "user", "function", "auto", "json_object"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from([*FIELDS, "role", "content", "type", "function", "name"]) | st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*FIELDS, "role", "content", "type", "function", "name"]) | st.text(max_size=5), inner, max_size=4
+        )
+    ),
     max_leaves=12,
 )
 messages = st.lists(
@@ -88,19 +101,19 @@ def check(response: httpx.Response) -> None:
         assert error["error"]["message"]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(PATHS), content=st.binary(max_size=60) | json_values.map(msgspec.json.encode))
 def test_any_body(path: str, content: bytes) -> None:
     check(send(path, content, {"content-type": "application/json"}))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(PATHS[:5]), body=nearly_right)
 def test_any_nearly_right_request(path: str, body: dict[str, Any]) -> None:
     check(send(path, msgspec.json.encode(body), {"content-type": "application/json"}))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     path=st.text(st.characters(codec="ascii", exclude_categories=["Cc"], exclude_characters="?#"), max_size=30),
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),

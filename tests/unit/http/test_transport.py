@@ -258,5 +258,13 @@ async def test_nobody_can_forge_an_access_line() -> None:
     assert (await _logged("text", "/x\n00:00:00 GET / 200")).count("\n") == 1
 
 
+@pytest.mark.parametrize("settings", [Settings(access_log=True)])
+async def test_probes_are_not_logged(capsysbinary: pytest.CaptureFixture[bytes], url: str) -> None:
+    async with httpx.AsyncClient(base_url=url) as client:
+        for path in ("/livez", "/readyz", "/metrics", "/v1/models"):
+            await client.get(path)
+    assert [line.split()[2] for line in capsysbinary.readouterr().err.splitlines()] == [b"/v1/models"]
+
+
 async def test_access_lines_can_be_off() -> None:
     assert await _logged("text", enabled=False) == ""

@@ -176,7 +176,8 @@ class ChatCompletionRequest(GenerateBody, frozen=True, kw_only=True, forbid_unkn
 
     messages: Annotated[list[Message], Meta(min_length=1, description="The conversation so far, oldest first.")]
     max_completion_tokens: (
-        Annotated[int, Meta(ge=1, description="Most tokens to generate. Default: what the context has left.")] | None
+        Annotated[int, Meta(ge=1, le=2**31 - 1, description="Most tokens to generate. Default: what the context has left.")]
+        | None
     ) = None
     logprobs: Annotated[bool, Meta(description="Give the log probability of each token.")] | None = None
     top_logprobs: (
@@ -199,6 +200,7 @@ class ChatCompletionRequest(GenerateBody, frozen=True, kw_only=True, forbid_unkn
     safety_identifier: Annotated[str, Meta(description=Ignored)] | None = None
     prompt_cache_key: Annotated[str, Meta(description=Ignored)] | None = None
     prompt_cache_retention: Annotated[str, Meta(description=Ignored)] | None = None
+    prompt_cache_options: Annotated[dict[str, Any], Meta(description=Ignored)] | None = None
     prediction: Annotated[dict[str, Any], Meta(description=Ignored)] | None = None
     audio: Annotated[None, Meta(description=Refused)] = None
     functions: Annotated[None, Meta(description=Refused)] = None
@@ -262,8 +264,8 @@ Prompts = (
                 "items": {},
                 "anyOf": [
                     {"items": {"type": "string"}},
-                    {"items": {"type": "integer", "minimum": 0}},
-                    {"items": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}},
+                    {"items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}},
+                    {"items": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}}},
                 ],
             },
         ),
@@ -308,7 +310,7 @@ class EmbeddingRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     encoding_format: (
         Annotated[Literal["float", "base64"], Meta(description="base64 is of little-endian float32. Default float.")] | None
     ) = None
-    dimensions: Annotated[int, Meta(ge=1, description="Keep the first so many, normalised again.")] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=2**31 - 1, description="Keep the first so many, normalised again.")] | None = None
     user: Annotated[str, Meta(description=Ignored)] | None = None
 
     def request(self) -> EmbedRequest:

@@ -1,0 +1,42 @@
+"""The official clients, each talking to a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import openai
+import pytest
+
+from tests.serving import Server
+
+# The clients check nothing of the key; a server without keys takes any.
+KEY = "unused"
+
+
+@pytest.fixture(scope="session")
+def echo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the echo backend, for what needs no model."""
+    folder = tmp_path_factory.mktemp("echo")
+    entry = folder / "repository" / "echo"
+    (entry / "1").mkdir(parents=True)
+    (entry / "model.yaml").write_text("backend: echo\nserved_names: [Org/Echo-1B]\n")
+    with Server(folder / "repository", folder / "server.log", {}) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=server.api, api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_client(server: Server) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=server.api, api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def echo_client(echo_server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=echo_server.api, api_key=KEY, max_retries=0) as client:
+        yield client
