@@ -1,0 +1,34 @@
+"""The pages of docs/ name what there is: every field, every metric."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from jubako.dataplane import metrics
+from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, EmbeddingRequest
+from jubako.paths import shipped
+
+
+def page(name: str) -> str:
+    return Path(shipped("docs") / name).read_text()
+
+
+@pytest.mark.parametrize("kind", [ChatCompletionRequest, CompletionBody, EmbeddingRequest])
+def test_every_field_is_documented(kind: type[ChatCompletionRequest | CompletionBody | EmbeddingRequest]) -> None:
+    documented = set(re.findall(r"`(\w+)[`.]", page("openai-api.md")))
+    assert set(kind.__struct_fields__) - documented == set()
+
+
+def test_every_metric_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", page("metrics.md"), re.MULTILINE))
+    defined = {
+        f"{name}_total" if isinstance(metric, Counter) else name
+        for metric in vars(metrics).values()
+        if isinstance(metric, Counter | Gauge | Histogram)
+        for name in [next(iter(metric.describe())).name]
+    }
+    assert documented == defined
