@@ -75,10 +75,11 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 def instance_of(server: Server, model: str) -> psutil.Process:
-    """The process of `model`'s instance, which logs its own number when asked for nothing else: the runner's snapshot has it."""
-    runner = server.runners[0]
-    (path,) = {c.laddr for c in runner.net_connections("unix") if c.laddr.endswith(".sock") and "bentoml" in c.laddr}
-    with httpx.Client(transport=httpx.HTTPTransport(uds=path)) as client:
+    """The process of `model`'s instance, from the control plane of the runner."""
+    (runner,) = server.runners
+    sockets = [str(connection.laddr) for connection in runner.net_connections("unix")]
+    (control,) = {path for path in sockets if "bentoml-uds" in path}
+    with httpx.Client(transport=httpx.HTTPTransport(uds=control)) as client:
         snapshot = client.get("http://runner/snapshot").json()
     (pid,) = [i["pid"] for v in snapshot["versions"] if v["model"] == model for i in v["instances"]]
     return psutil.Process(pid)

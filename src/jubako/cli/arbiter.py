@@ -10,17 +10,22 @@ import math
 import os
 import shutil
 import tempfile
+from functools import partial
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # read once, at the import below
 
 from _bentoml_impl.loader import load
 from _bentoml_impl.server import serve_http
 from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.utils import circus
 
 from jubako.paths import shipped
 from jubako.settings import CONFIG_VARIABLE, Settings
 
 SERVICE = "services.gateway:Gateway"
+
+CHECK_S = 0.5
+"""Time between two looks at whether every process lives. BentoML's own is 10 s, for which a dead gateway would answer nobody."""
 
 
 def run(settings: Settings, address: str) -> None:
@@ -41,6 +46,7 @@ def run(settings: Settings, address: str) -> None:
     # BentoML's own folder is one for all servers of a user, and each start empties it.
     metrics = tempfile.mkdtemp(prefix="jubako-metrics-")
     BentoMLContainer.prometheus_multiproc_dir.set(metrics)
+    circus.create_standalone_arbiter = partial(circus.create_standalone_arbiter, check_delay=CHECK_S)
     try:
         serve_http(
             SERVICE,
