@@ -38,7 +38,7 @@ events: st.SearchStrategy[GenerateEvent] = st.one_of(
     st.builds(Timings, gaps_s=st.lists(st.floats(allow_nan=False))),
 )
 requests: st.SearchStrategy[Request] = st.one_of(
-    st.builds(EmbedRequest, model=st.text(), inputs=st.lists(st.one_of(st.text(), st.lists(st.integers(0, 2**32))))),
+    st.builds(EmbedRequest, model=st.text(), inputs=st.lists(st.one_of(st.text(), st.lists(st.integers(0, 2**32 - 1))))),
     st.builds(ChatRequest, model=st.text(), messages=st.lists(st.builds(Message, role=st.just("user"), content=st.text()))),
 )
 results: st.SearchStrategy[Result | None] = st.one_of(st.none(), st.builds(EmbedResult, vectors=st.lists(st.binary())))
