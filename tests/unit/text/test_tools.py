@@ -87,6 +87,26 @@ def test_a_schema_that_can_not_be_met_is_refused_with_the_reason(schema: dict[st
     assert caught.value.param == "response_format.json_schema.schema"
 
 
+@pytest.mark.parametrize("gbnf", ["", " \n", "root ::= " + "(" * 300 + '"a"' + ")" * 300, 'root ::= "a" # ' + "a" * 70_000])
+def test_a_grammar_that_would_harm_the_engine_is_refused(gbnf: str) -> None:
+    with pytest.raises(InvalidRequest, match="The grammar") as caught:
+        constrain(Grammar(gbnf))
+    assert caught.value.param == "grammar"
+
+
+def test_parentheses_in_literals_do_not_nest() -> None:
+    gbnf = 'root ::= "' + "(" * 300 + '\\"" [(' + "(" * 300 + "] # " + "(" * 300
+    assert constrain(Grammar(gbnf)) == gbnf
+
+
+def test_a_schema_nested_too_deeply_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(5000):
+        schema = {"type": "array", "items": schema}
+    with pytest.raises(InvalidRequest, match="nested too deeply"):
+        constrain(JsonSchema(schema))
+
+
 def test_tools_are_spelled_out_for_a_plain_template() -> None:
     call = ToolCall(id="call_1", function=FunctionCall(name="now", arguments='{"zone": "é"}'))
     spelled = spell_out(

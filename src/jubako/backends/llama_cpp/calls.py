@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from jubako.backends.llama_cpp.chunks import Chunk, EngineError, decode_chunk
@@ -34,7 +34,7 @@ class GenerationCall:
         self._mailbox = mailbox
         self._body = body
         self._cancelled = False
-        self._chunks: deque[Chunk] = deque()
+        self._chunks: list[Chunk] = []
         self._arrived = asyncio.Event()
         self._over = asyncio.Event()
 
@@ -55,14 +55,13 @@ class GenerationCall:
     async def over(self) -> None:
         await self._over.wait()
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
-        while True:
-            await self._arrived.wait()
+    async def chunks(self) -> list[Chunk]:
+        """All that have come since the last time, waiting for one; empty once the call is over."""
+        while not self._chunks and not self._over.is_set():
             self._arrived.clear()
-            while self._chunks:
-                yield self._chunks.popleft()
-            if self._over.is_set():
-                return
+            await self._arrived.wait()
+        chunks, self._chunks = self._chunks, []
+        return chunks
 
     def receive(self, chunk: Chunk | None, step: int) -> None:
         """`chunk` has come, or None as the last; `step` is how many tokens llama.cpp computes at once."""

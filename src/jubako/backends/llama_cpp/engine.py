@@ -7,7 +7,7 @@ import atexit
 import base64
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -25,9 +25,13 @@ from jubako.backends.llama_cpp.params import LlamaCppParams
 from jubako.backends.llama_cpp.servers import embedding_server, find_model, generation_server, step_tokens
 from jubako.backends.text.engine import EngineInfo, GenerationParams, Piece, TextEngine
 from jubako.backends.text.plan import too_long
+from jubako.errors import ConfigurationError
 from jubako.messages import Prompt, TokenIds
 
 T = TypeVar("T")
+
+LONGEST_SOCKET_FOLDER = 80
+"""A Unix socket's path has at most 103 bytes where it is shortest."""
 
 
 class LlamaCppEngine(TextEngine):
@@ -76,15 +80,11 @@ class LlamaCppEngine(TextEngine):
         assert self._server is not None
         self._threads.submit(call.run, self._server)
         try:
-            async for chunk in call.chunks():
-                if chunk.error is not None:
-                    raise chunk.error.public()
-                piece = _piece(chunk, params)
-                if piece is None:
-                    continue
-                yield piece
-                if piece.finish_reason is not None:
-                    return
+            while chunks := await call.chunks():
+                for piece in _pieces(chunks, params):
+                    yield piece
+                    if piece.finish_reason is not None:
+                        return
         finally:
             call.cancel()
             await call.over()
@@ -116,8 +116,7 @@ class LlamaCppEngine(TextEngine):
 
     def _load(self) -> EngineInfo:
         model = find_model(self._weights)
-        folder = Path(tempfile.mkdtemp(prefix="jubako-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        folder = _private_folder()
         sockets = []
         if self._generates:
             sockets.append(folder / "generate.sock")
@@ -142,12 +141,32 @@ class LlamaCppEngine(TextEngine):
         return await asyncio.get_running_loop().run_in_executor(threads, function)
 
 
+def _private_folder() -> Path:
+    """A folder that nobody else may enter, removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="jubako-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if len(str(folder)) > LONGEST_SOCKET_FOLDER:
+        raise ConfigurationError(
+            f"The temporary folder {folder.parent}, has a path too long for a Unix socket. Set TMPDIR to a shorter one."
+        )
+    return folder
+
+
 class _Embedding(Struct):
     embedding: str
 
 
 class _Embeddings(Struct):
     data: list[_Embedding]
+
+
+def _pieces(chunks: list[Chunk], params: GenerationParams) -> Iterator[Piece]:
+    for chunk in chunks:
+        if chunk.error is not None:
+            raise chunk.error.public()
+        piece = _piece(chunk, params)
+        if piece is not None:
+            yield piece
 
 
 def _piece(chunk: Chunk, params: GenerationParams) -> Piece | None:

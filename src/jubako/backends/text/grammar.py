@@ -6,6 +6,7 @@ on one line, because a small model that may write whitespace wherever JSON allow
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -19,6 +20,11 @@ HEADER = "%llguidance {}\n"
 MAX_PARALLEL_CALLS = 16
 """A model that can't stop calling tools is stopped here."""
 
+MAX_GBNF_LENGTH = 64 * 1024
+MAX_GBNF_DEPTH = 200
+
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|#[^\n]*')
+_PARENTHESIS = re.compile(r"[()]")
 _LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
 _json = msgspec.json.Encoder()
@@ -36,7 +42,7 @@ def constrain(constraint: Constraint) -> str:
         case JsonSchema(schema):
             return _checked(f"{HEADER}start: {_json_of(schema)}\n", "The JSON schema", "response_format.json_schema.schema")
         case Grammar(gbnf):
-            return _checked(gbnf, "The grammar", "grammar") if gbnf.lstrip().startswith("%llguidance") else gbnf
+            return _checked(gbnf, "The grammar", "grammar") if gbnf.lstrip().startswith("%llguidance") else _bounded(gbnf)
 
 
 def tool_calls(functions: list[tuple[int, Function]], *, required: bool, parallel: bool, answer: Constraint | None) -> str:
@@ -102,11 +108,29 @@ def _parameters(function: Function) -> dict[str, Any]:
 
 
 def _json_of(schema: dict[str, Any]) -> str:
-    return f"%json {_json.encode({**schema, 'x-guidance': _LAYOUT}).decode()}"
+    try:
+        return f"%json {_json.encode({**schema, 'x-guidance': _LAYOUT}).decode()}"
+    except RecursionError:
+        raise InvalidRequest("The JSON schema is nested too deeply.", param="response_format.json_schema.schema") from None
 
 
 def _text(value: str) -> str:
     return _json.encode(value).decode()
+
+
+def _bounded(gbnf: str) -> str:
+    """`gbnf`, if there is one within what llama.cpp survives, which parses by recursion. Its syntax the engine checks."""
+    if not gbnf.strip():
+        raise InvalidRequest("The grammar is empty; it needs a rule `root`.", param="grammar")
+    if len(gbnf) > MAX_GBNF_LENGTH:
+        raise InvalidRequest(f"The grammar has {len(gbnf)} characters, of at most {MAX_GBNF_LENGTH}.", param="grammar")
+    depth = deepest = 0
+    for parenthesis in _PARENTHESIS.findall(_LITERAL.sub("", gbnf)):
+        depth += 1 if parenthesis == "(" else -1
+        deepest = max(deepest, depth)
+    if deepest > MAX_GBNF_DEPTH:
+        raise InvalidRequest(f"The grammar nests parentheses {deepest} deep, of at most {MAX_GBNF_DEPTH}.", param="grammar")
+    return gbnf
 
 
 def _checked(grammar: str, what: str, param: str) -> str:
