@@ -43,9 +43,10 @@ class Conversation:
         try:
             with closing(self.client.answer(self.model, self.messages, self.sampling)) as pieces:
                 for piece in pieces:
-                    _show(piece)
+                    # Kept before it is shown: Ctrl-C may come at once when it is read.
                     if not piece.is_reasoning:
                         answer.append(piece.text)
+                    _show(piece)
             finished = True
         except KeyboardInterrupt:
             pass
