@@ -118,6 +118,6 @@ def _type(field: Schema) -> str:
 
 def _bounds(field: Schema) -> Iterator[str]:
     words: dict[str, Any] = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}
-    bounds = [f"{word}{field[key]:g}" for key, word in words.items() if key in field and abs(field[key]) < 1e15]
+    bounds = [f"{word}{field[key]:g}" for key, word in words.items() if key in field and abs(field[key]) < 2**31 - 1]
     if bounds:
         yield ", ".join(bounds)
