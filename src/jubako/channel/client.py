@@ -155,8 +155,9 @@ class ChannelClient:
         if not self.connected:
             raise InstanceLost(f"Instance {self.name} is gone. Try again in a moment.", retry_after_s=1)
         self._next_id += 1
-        pending = self._calls[self._next_id] = PendingCall(self, self._next_id)
+        # Sent first: a request that can't be encoded must leave nothing behind.
         self._send(Call(self._next_id, request, stream, request_id))
+        pending = self._calls[self._next_id] = PendingCall(self, self._next_id)
         return pending
 
     async def wait_closed(self) -> None:

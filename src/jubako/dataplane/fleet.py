@@ -87,8 +87,8 @@ class Fleet:
     def _not_ready(self, version: VersionStatus) -> JubakoError:
         if version.state == "FAILED":
             return ModelFailed(f"The model {version.model!r} could not be loaded: {version.reason}")
-        if self.snapshot is None or self.snapshot.draining:
-            return ModelNotReady("The server is shutting down or starting. Try again in a moment.", retry_after_s=2)
+        if self.snapshot is not None and self.snapshot.draining:
+            return ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
         reason = f": {version.reason}" if version.reason else ""
         return ModelNotReady(
             f"The model {version.model!r} is not ready ({version.state.lower()}{reason}). Try again in a moment.",

@@ -10,7 +10,7 @@ from typing import TypeVar
 from jubako.channel.client import ChannelClient
 from jubako.dataplane.fleet import Fleet
 from jubako.dataplane.metrics import QUEUED, READY, RUNNING, Measurement, Metrics
-from jubako.errors import DeadlineExceeded, InstanceLost
+from jubako.errors import DeadlineExceeded, InstanceLost, ModelNotReady
 from jubako.messages import (
     ChatRequest,
     DetokenizeRequest,
@@ -55,7 +55,14 @@ class DataPlane:
         return self._fleet.catalog.models
 
     def model(self, name: str) -> VersionStatus:
-        """The version that `name` means. Raises ModelNotFound."""
+        """The version that `name` means.
+
+        Raises:
+            ModelNotFound: no model has that name; the message has the nearest ones.
+            ModelNotReady: the runner has not yet said which models there are.
+        """
+        if self._fleet.snapshot is None:
+            raise ModelNotReady("The server is starting. Try again in a moment.", retry_after_s=1)
         return self._fleet.catalog.find(name)
 
     def ready(self) -> bool:
