@@ -53,6 +53,7 @@ class LlamaCppEngine(TextEngine):
         self._control_threads = ThreadPoolExecutor(1, thread_name_prefix="llama-control")
         self._embed_threads = ThreadPoolExecutor(1, thread_name_prefix="llama-embed")
         self._one_prompt = asyncio.Lock()
+        self._folder: Path | None = None
         self._server: xllamacpp.Server | None = None
         self._embedder: xllamacpp.Server | None = None
         self._control: Control
@@ -71,6 +72,8 @@ class LlamaCppEngine(TextEngine):
     async def close(self) -> None:
         for threads in (self._threads, self._control_threads, self._embed_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def generate(self, prompt: Prompt, params: GenerationParams) -> AsyncGenerator[Piece, None]:
         # llama.cpp computes one prompt after the other, and can't cancel one whose turn has not come. So they take turns here.
@@ -116,7 +119,7 @@ class LlamaCppEngine(TextEngine):
 
     def _load(self) -> EngineInfo:
         model = find_model(self._weights)
-        folder = _private_folder()
+        folder = self._folder = _private_folder()
         sockets = []
         if self._generates:
             sockets.append(folder / "generate.sock")
@@ -142,7 +145,7 @@ class LlamaCppEngine(TextEngine):
 
 
 def _private_folder() -> Path:
-    """A folder that nobody else may enter, removed at exit."""
+    """A folder that nobody else may enter, removed by `close` or, failing that, at exit."""
     folder = Path(tempfile.mkdtemp(prefix="jubako-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if len(str(folder)) > LONGEST_SOCKET_FOLDER:
