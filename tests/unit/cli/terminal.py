@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from tests.unit.cli.command import clean_environment
 
 PATIENCE_S = 30.0
@@ -46,6 +48,8 @@ class Terminal:
         os.close(self._master)
 
     def type(self, keys: str) -> None:
+        # A Ctrl-C in the moment between showing a prompt and waiting for keys is lost in CPython's readline. People are slower.
+        self._wait_until_it_waits()
         os.write(self._master, keys.encode())
 
     def enter(self, line: str) -> None:
@@ -61,6 +65,13 @@ class Terminal:
         came = self.screen[self._seen : found]
         self._seen = found + len(text)
         return came
+
+    def _wait_until_it_waits(self) -> None:
+        process = psutil.Process(self.process.pid)
+        deadline = time.monotonic() + PATIENCE_S
+        while process.status() != psutil.STATUS_SLEEPING:
+            assert time.monotonic() < deadline, "it never waits for keys"
+            time.sleep(0.001)
 
     def wait_for_exit(self) -> int:
         return self.process.wait(PATIENCE_S)
