@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Iterable
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import Self
 from starlette.types import Message, Receive, Scope, Send
 
 from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from jubako.http.identifiers import fresh_id
 
 JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
@@ -125,7 +125,7 @@ class Exchange:
         given = self.headers.get(b"x-request-id")
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode("ascii")
-        return os.urandom(12).hex()
+        return fresh_id()
 
     def watch(self) -> DisconnectWatch:
         """Ends the enclosed work with ClientGone as soon as the client closes the connection. The body must have been read."""

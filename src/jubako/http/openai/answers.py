@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Literal
 
@@ -75,10 +74,6 @@ class EmbeddingUsage(Struct, frozen=True):
 
 
 # --- what an answer says of itself ------------------------------------------------------------------------------------------
-
-
-def fresh_id(prefix: str) -> str:
-    return f"{prefix}-{os.urandom(12).hex()}"
 
 
 def now() -> int:

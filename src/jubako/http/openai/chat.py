@@ -8,6 +8,7 @@ import msgspec
 
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
+from jubako.http.identifiers import fresh_id
 from jubako.http.openai.answers import (
     AssistantMessage,
     CalledTool,
@@ -21,7 +22,6 @@ from jubako.http.openai.answers import (
     MessageDelta,
     encode,
     fingerprint,
-    fresh_id,
     now,
 )
 from jubako.http.openai.models import serving
@@ -48,7 +48,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
 
 def _completion(result: GenerateResult, asked: str, status: VersionStatus, logprobs: bool) -> ChatCompletion:
     return ChatCompletion(
-        fresh_id("chatcmpl"),
+        f"chatcmpl-{fresh_id()}",
         now(),
         asked,
         fingerprint(status),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
+from jubako.http.identifiers import fresh_id
 from jubako.http.openai.answers import (
     Completion,
     CompletionChoice,
@@ -13,7 +14,6 @@ from jubako.http.openai.answers import (
     CompletionUsage,
     encode,
     fingerprint,
-    fresh_id,
     now,
 )
 from jubako.http.openai.models import serving
@@ -40,7 +40,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
 
 def _completion(result: GenerateResult, asked: str, status: VersionStatus, logprobs: bool) -> Completion:
     return Completion(
-        fresh_id("cmpl"),
+        f"cmpl-{fresh_id()}",
         "text_completion",
         now(),
         asked,

@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from jubako.errors import JubakoError
 from jubako.http.exchange import Exchange
-from jubako.http.openai.answers import CompletionUsage, encode, error_body, fingerprint, fresh_id, now
+from jubako.http.identifiers import fresh_id
+from jubako.http.openai.answers import CompletionUsage, encode, error_body, fingerprint, now
 from jubako.messages import Delta, GenerateEvent, Usage, VersionStatus
 
 DONE = b"data: [DONE]\n\n"
@@ -28,7 +29,7 @@ class Chunks(ABC):
 
     def __init__(self, asked: str, status: VersionStatus, include_usage: bool) -> None:
         about = {
-            "id": fresh_id(self.id_prefix),
+            "id": f"{self.id_prefix}-{fresh_id()}",
             "object": self.object,
             "created": now(),
             "model": asked,
