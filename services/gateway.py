@@ -5,9 +5,9 @@ from __future__ import annotations
 import bentoml
 
 from jubako.services import GatewayService, RunnerService
-from jubako.settings import Settings
+from jubako.settings import load_settings
 
-settings = Settings()
+settings = load_settings().settings
 
 
 @bentoml.service(name="runner", service_class=RunnerService, workers=1)

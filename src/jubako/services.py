@@ -24,7 +24,7 @@ from jubako.logs import configure_logging
 from jubako.process import die_with_parent, on_termination
 from jubako.runner.control import control_application
 from jubako.runner.watch import watch
-from jubako.settings import Settings
+from jubako.settings import Settings, load_settings
 
 LAST_WORDS_S = 2.0
 """Time to send errors to those whose requests outlived the grace period."""
@@ -82,6 +82,6 @@ def _end_within(grace_period_s: float, abandon: Callable[[], None]) -> None:
 def _begin() -> Settings:
     # The arbiter may be killed outright; its children then drain and leave, as if it had told them to.
     die_with_parent(signal.SIGTERM, os.getppid())
-    settings = Settings()
+    settings = load_settings().settings
     configure_logging(settings)
     return settings

@@ -15,9 +15,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from jubako.errors import ConfigurationError
 from jubako.paths import default_cache, default_repository
@@ -29,12 +28,10 @@ Origin = Literal["flag", "environment", "file", "default"]
 FlagValue = str | bool
 
 
-class Settings(BaseSettings):
-    """Everything that the server can be told, besides the entries of the repository."""
+class Settings(BaseModel):
+    """Everything that the server can be told, besides the entries of the repository. :func:`load_settings` makes them."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
 
     repository: Path = Field(default_factory=default_repository)
     """The model repository to serve. Default: ``model_repository`` here if there is one, else the one that jubako brings."""
@@ -74,20 +71,6 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         # Server processes run in other folders than the shell that named the path.
         return path.expanduser().absolute()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        sources = [init_settings, env_settings]
-        if file := os.environ.get(CONFIG_VARIABLE):
-            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=Path(file)))
-        return tuple(sources)
 
     def as_environment(self) -> dict[str, str]:
         """These settings as the environment variables that make another process's the same."""

@@ -33,9 +33,9 @@ from tests.integration.runner_serving import (
 SERVER = """
 import logging, sys, uvicorn
 from jubako.runner.control import control_application
-from jubako.settings import Settings
+from jubako.settings import load_settings
 logging.basicConfig(level=logging.INFO)
-uvicorn.run(control_application(Settings()), uds=sys.argv[1], log_config=None)
+uvicorn.run(control_application(load_settings().settings), uds=sys.argv[1], log_config=None)
 """
 
 ECHO = "backend: echo\nengine: {token_delay_s: 0.02}\n"

@@ -453,11 +453,12 @@ def test_a_damaged_wheel_is_told(tmp_path: Path, cache: Cache) -> None:
 
 def test_pips_configuration_names_the_index(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
-    file.write_text("[global]\nindex-url = https://global.example/simple\n[download]\nextra-index-url = https://a.example\n")
+    index, extra = "https://global.example/simple", "https://a.example"
+    file.write_text(f"[global]\nindex-url = {index}\n[download]\nextra-index-url = {extra}\n")
     environment = {**{k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}, "PIP_CONFIG_FILE": str(file)}
     found = configured_indexes(environment)
-    assert found.indexes[0] == "https://global.example/simple"
-    assert "https://a.example" in found.indexes
+    assert found.indexes[0] == index
+    assert extra in found.indexes
     assert configured_indexes({**environment, "PIP_INDEX_URL": "https://env.example"}).indexes[0] == "https://env.example"
     assert configured_indexes({**environment, "PIP_CONFIG_FILE": os.devnull, "UV_INDEX_URL": "https://uv.example"}).indexes[
         0

@@ -100,7 +100,7 @@ class InstanceKeeper:
         try:
             # The child has its own copy of the socket; ours goes, so that the socket dies with the child.
             with listening:
-                process = await InstanceProcess.start(self.name, spec, listening)
+                process = await InstanceProcess.start(self.name, spec, listening, self._sockets.temporary(address))
             return await self._see_through(process, address)
         except OSError as error:
             return _Failure(reason=f"the system can't start a process: {error}")

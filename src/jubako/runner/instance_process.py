@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -62,8 +63,8 @@ class InstanceProcess:
         self._ended: asyncio.Task[None]
 
     @classmethod
-    async def start(cls, name: str, spec: ModelSpec, listen: socket.socket) -> Self:
-        """Start a process that will load `spec` and serve `listen`, which stays the caller's to close.
+    async def start(cls, name: str, spec: ModelSpec, listen: socket.socket, temporary: Path) -> Self:
+        """Start a process that will load `spec`, serve `listen` and use `temporary` for its files; both stay the caller's.
 
         Must run in the process's main thread: the kernel ends the child with the *thread* that started it.
 
@@ -75,7 +76,7 @@ class InstanceProcess:
         # A pipe of our own: asyncio would not see a process end while a child of its engine holds asyncio's pipe open.
         output, their_output = os.pipe()
         try:
-            instance._process = await _spawn(their_control.fileno(), listen.fileno(), their_output)
+            instance._process = await _spawn(their_control.fileno(), listen.fileno(), their_output, temporary)
         except BaseException:
             control.close()
             os.close(output)
@@ -209,7 +210,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-async def _spawn(control: int, listen: int, output: int) -> asyncio.subprocess.Process:
+async def _spawn(control: int, listen: int, output: int, temporary: Path) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "jubako.runner.instance", "--control-fd", str(control), "--listen-fd", str(listen)),
         pass_fds=(control, listen),
@@ -218,5 +219,5 @@ async def _spawn(control: int, listen: int, output: int) -> asyncio.subprocess.P
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)},
     )

@@ -43,14 +43,21 @@ class SocketFolder:
     def listen(self) -> tuple[str, socket.socket]:
         """A new listening socket and its path. Who connects before anyone accepts, waits."""
         path = str(self.path / f"{next(self._numbers)}.sock")
+        self.temporary(path).mkdir()
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(path)
         listening.listen(_BACKLOG)
         return path, listening
 
     def forget(self, path: str) -> None:
-        """Remove the socket at `path`; nobody listens there any more."""
+        """Remove the socket at `path`, and the temporary folder beside it; nobody listens there any more."""
         Path(path).unlink(missing_ok=True)
+        shutil.rmtree(self.temporary(path), ignore_errors=True)
+
+    @staticmethod
+    def temporary(path: str) -> Path:
+        """A folder for the temporary files of the process that listens at `path`, so that they go with it however it ends."""
+        return Path(path).with_suffix("")
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

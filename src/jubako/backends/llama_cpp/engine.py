@@ -146,7 +146,7 @@ class LlamaCppEngine(TextEngine):
 
 def _private_folder() -> Path:
     """A folder that nobody else may enter, removed by `close` or, failing that, at exit."""
-    folder = Path(tempfile.mkdtemp(prefix="jubako-"))
+    folder = Path(tempfile.mkdtemp(prefix="llama-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if len(str(folder)) > LONGEST_SOCKET_FOLDER:
         raise ConfigurationError(
