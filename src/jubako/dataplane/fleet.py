@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 
 from jubako.channel.client import ChannelClient
 from jubako.dataplane.catalog import Catalog
@@ -14,7 +14,7 @@ from jubako.messages import Snapshot, VersionStatus
 log = logging.getLogger(__name__)
 
 RECONNECT_S = 0.2
-"""Pause before the runner, having gone, is asked again."""
+"""Pause before the runner, or an instance, that has gone is asked again."""
 
 Watch = Callable[[], AsyncIterator[Snapshot]]
 Key = tuple[str, int]
@@ -34,6 +34,7 @@ class Fleet:
         self._channels: dict[Key, dict[str, ChannelClient]] = {}
         self._open: set[ChannelClient] = set()
         self._links: dict[str, asyncio.Task[None]] = {}
+        self._wanted: Set[str] = set()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -114,33 +115,36 @@ class Fleet:
             for instance in version.instances
             if instance.state == "READY"
         }
+        self._wanted = wanted.keys()
         for channels in self._channels.values():
             for address in channels.keys() - wanted.keys():
                 # Calls in flight keep the channel until the instance closes it; new ones no longer find it.
                 del channels[address]
-        known = {address for channels in self._channels.values() for address in channels}
-        for address in wanted.keys() - known - self._links.keys():
+        for address in wanted.keys() - self._links.keys():
             version, instance_id = wanted[address]
             task = asyncio.get_running_loop().create_task(self._keep_connected(version, instance_id, address))
             self._links[address] = task
         self._notify()
 
     async def _keep_connected(self, version: VersionStatus, instance_id: str, address: str) -> None:
+        """A channel to one instance, and another when it breaks, for as long as the runner says that the instance is ready."""
         channels = self._channels.setdefault((version.model, version.version), {})
-        channel = ChannelClient(instance_id)
-        try:
-            await channel.connect(address)
-            channels[address] = channel
-            self._open.add(channel)
-            self._notify()
-            await channel.wait_closed()
-        except OSError as error:
-            log.warning("instance %s can't be reached: %s", instance_id, error)
-        finally:
-            self._open.discard(channel)
-            if channels.get(address) is channel:
-                del channels[address]
-            self._links.pop(address, None)
+        while address in self._wanted:
+            channel = ChannelClient(instance_id)
+            try:
+                await channel.connect(address)
+                channels[address] = channel
+                self._open.add(channel)
+                self._notify()
+                await channel.wait_closed()
+            except OSError as error:
+                log.debug("instance %s can't be reached: %s", instance_id, error)
+            finally:
+                self._open.discard(channel)
+                if channels.get(address) is channel:
+                    del channels[address]
+            await asyncio.sleep(RECONNECT_S)
+        del self._links[address]
 
     def _notify(self) -> None:
         self._changed.set()

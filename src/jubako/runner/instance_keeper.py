@@ -11,7 +11,7 @@ from jubako.backends.base import ModelSpec
 from jubako.messages import InstanceState, InstanceStatus
 from jubako.repository.config import Limits
 from jubako.runner.instance_process import InstanceExited, InstanceProcess, LoadError, Stalled
-from jubako.runner.restarts import RestartPolicy, Restarts
+from jubako.runner.restarts import RestartPolicy, Restarts, pause
 from jubako.runner.sockets import SocketFolder
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class InstanceKeeper:
             log.warning("%s will be started again in %.1f s: %s", self.name, delay_s, failure.reason)
             self._restarts += 1
             self._become("STARTING")
-            await self._pause(delay_s)
+            await pause(delay_s, unless=self._leaving)
         self._become("STOPPED")
 
     def leave(self) -> None:
@@ -142,10 +142,3 @@ class InstanceKeeper:
     def _become(self, state: InstanceState) -> None:
         self._state = state
         self._changed()
-
-    async def _pause(self, delay_s: float) -> None:
-        try:
-            async with asyncio.timeout(delay_s):
-                await self._leaving.wait()
-        except TimeoutError:
-            pass

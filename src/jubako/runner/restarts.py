@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -54,3 +55,12 @@ class Restarts:
 
     def _crashes_without_end(self, now: float) -> bool:
         return len(self._recent) == self._policy.most_failures and now - self._recent[0] <= self._policy.crash_window_s
+
+
+async def pause(delay_s: float, unless: asyncio.Event) -> None:
+    """Wait `delay_s` seconds, or until `unless` is set."""
+    try:
+        async with asyncio.timeout(delay_s):
+            await unless.wait()
+    except TimeoutError:
+        pass

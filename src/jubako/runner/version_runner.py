@@ -13,7 +13,7 @@ from jubako.messages import Task, VersionState, VersionStatus
 from jubako.repository.config import Limits
 from jubako.runner.daemon_thread import in_daemon_thread
 from jubako.runner.instance_keeper import InstanceKeeper
-from jubako.runner.restarts import RestartPolicy, Restarts
+from jubako.runner.restarts import RestartPolicy, Restarts, pause
 from jubako.runner.sockets import SocketFolder
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class VersionRunner:
                 log.error("%s:%d is given up: %s", self._deployment.model, self._deployment.version, reason)
                 return None
             self._say(f"its weights could not be obtained and will be tried again: {reason}")
-            await self._pause(delay_s)
+            await pause(delay_s, unless=self._leaving)
         return None
 
     async def _specification(self) -> ModelSpec:
@@ -171,10 +171,3 @@ class VersionRunner:
         if words != self._obtaining:
             self._obtaining = words
             self._changed()
-
-    async def _pause(self, delay_s: float) -> None:
-        try:
-            async with asyncio.timeout(delay_s):
-                await self._leaving.wait()
-        except TimeoutError:
-            pass

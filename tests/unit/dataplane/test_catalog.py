@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from jubako.dataplane.catalog import Catalog
+from jubako.errors import ModelNotFound
+from jubako.messages import Snapshot, VersionStatus
+from tests.unit.dataplane.conftest import version
+
+
+def catalog(*versions: VersionStatus) -> Catalog:
+    return Catalog(Snapshot(serial=1, versions=list(versions)))
+
+
+def test_every_name_of_a_model_means_it() -> None:
+    names = catalog(version(model="qwen", served_names=["qwen", "qwen2:7b", "Qwen/Qwen2-7B"]))
+    for name in ("qwen", "qwen2:7b", "Qwen/Qwen2-7B", "qwen:1", "qwen2:7b:1", "Qwen/Qwen2-7B:1"):
+        assert names.find(name).model == "qwen"
+
+
+def test_without_a_version_the_latest_ready_one_is_meant() -> None:
+    names = catalog(version(number=1), version(number=3, state="FAILED"), version(number=2))
+    assert names.find("m").version == 2
+    assert names.find("m:3").state == "FAILED"
+    assert names.find("m:1").version == 1
+    assert [model.version for model in names.models] == [2]
+
+
+def test_if_none_is_ready_the_latest_is_meant() -> None:
+    assert catalog(version(number=1, state="LOADING"), version(number=2, state="FAILED")).find("m").version == 2
+
+
+def test_a_served_name_wins_over_a_version() -> None:
+    names = catalog(version(model="a", number=7), version(model="b", served_names=["b", "a:7"]))
+    assert names.find("a:7").model == "b"
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(ModelNotFound, match="Did you mean 'smollm2'"):
+        catalog(version(model="smollm2"), version(model="other")).find("smollm")
+    with pytest.raises(ModelNotFound, match="'m'"):
+        catalog(version()).find("zzzzzz")
+    with pytest.raises(ModelNotFound, match="empty"):
+        catalog().find("m")

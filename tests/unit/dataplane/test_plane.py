@@ -1,0 +1,187 @@
+"""The data plane over real channels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import pytest
+
+from jubako.dataplane.fleet import Fleet
+from jubako.dataplane.plane import DataPlane
+from jubako.errors import DeadlineExceeded, InstanceLost, ModelFailed, ModelNotFound, ModelNotReady
+from jubako.messages import ChatRequest, Delta, GenerateEvent, GenerateResult, Message, VersionState
+from tests.unit.dataplane.conftest import FakeRunner, version
+
+REQUEST = ChatRequest(model="m", messages=[Message("user", "hi")])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in other objects, which have no event for it
+            await asyncio.sleep(0.005)
+
+
+async def ask(plane: DataPlane) -> str:
+    return (await plane.generate(REQUEST, "id")).choices[0].text
+
+
+async def test_before_the_runner_has_spoken_nothing_is_known(plane: DataPlane) -> None:
+    assert not plane.ready()
+    with pytest.raises(ModelNotReady):
+        await plane.generate(REQUEST, "id")
+
+
+async def test_a_request_reaches_the_instance(plane: DataPlane, runner: FakeRunner) -> None:
+    await runner.start_instance("one")
+    runner.say(version(runner.instance("one")))
+    await until(plane.ready)
+    assert await ask(plane) == "one"
+    with pytest.raises(ModelNotFound):
+        plane.model("n")
+
+
+async def test_a_stream_is_the_sum_of_its_batches(plane: DataPlane, runner: FakeRunner) -> None:
+    await runner.start_instance("one")
+    runner.say(version(runner.instance("one")))
+    await until(plane.ready)
+    events: list[GenerateEvent] = [event async for batch in plane.stream(REQUEST, "id") for event in batch]
+    assert GenerateResult.from_events(events).choices == (await plane.generate(REQUEST, "id")).choices
+
+
+@pytest.mark.parametrize(
+    ("state", "error"), [("LOADING", ModelNotReady), ("UNAVAILABLE", ModelNotReady), ("FAILED", ModelFailed)]
+)
+async def test_a_version_without_instances_says_why(
+    plane: DataPlane, fleet: Fleet, runner: FakeRunner, state: VersionState, error: type[Exception]
+) -> None:
+    runner.say(version(state=state, reason="no such file"))
+    await until(lambda: fleet.snapshot is not None)
+    with pytest.raises(error, match="no such file"):
+        await plane.generate(REQUEST, "id")
+    assert plane.ready() is (state == "FAILED")
+
+
+async def test_the_least_busy_instance_is_asked(plane: DataPlane, fleet: Fleet, runner: FakeRunner) -> None:
+    one, two = await runner.start_instance("one"), await runner.start_instance("two")
+    both = version(runner.instance("one"), runner.instance("two"))
+    runner.say(both)
+    await until(lambda: len(fleet.channels(both)) == 2)
+    one.gate.clear()
+    two.gate.clear()
+    calls = [asyncio.create_task(plane.generate(REQUEST, "id")) for _ in range(6)]
+    await until(lambda: one.asked + two.asked == 6)
+    assert (one.asked, two.asked) == (3, 3)
+    one.gate.set()
+    two.gate.set()
+    await asyncio.gather(*calls)
+
+
+async def test_an_instance_that_is_no_longer_ready_gets_no_new_call_but_finishes_its_own(
+    plane: DataPlane, fleet: Fleet, runner: FakeRunner
+) -> None:
+    one = await runner.start_instance("one")
+    ready = version(runner.instance("one"))
+    runner.say(ready)
+    await until(plane.ready)
+    one.gate.clear()
+    call = asyncio.create_task(ask(plane))
+    await until(lambda: one.asked == 1)
+    runner.say(version(runner.instance("one", "DRAINING"), state="UNAVAILABLE"))
+    await until(lambda: not fleet.channels(ready))
+    with pytest.raises(ModelNotReady):
+        await plane.generate(REQUEST, "id")
+    one.gate.set()
+    assert await call == "one"
+
+
+async def test_a_broken_channel_is_made_again(plane: DataPlane, runner: FakeRunner) -> None:
+    one = await runner.start_instance("one")
+    runner.say(version(runner.instance("one")))
+    await until(plane.ready)
+    one.gate.clear()
+    call = asyncio.create_task(ask(plane))
+    await until(lambda: one.asked == 1)
+    runner.break_connections("one")
+    with pytest.raises(InstanceLost):
+        await call
+    one.gate.set()
+    await until(plane.ready)
+    assert await ask(plane) == "one"
+
+
+async def test_what_only_waited_is_sent_again(plane: DataPlane, runner: FakeRunner) -> None:
+    one = await runner.start_instance("one")
+    runner.say(version(runner.instance("one")))
+    await until(plane.ready)
+    one.queues = True
+    one.gate.clear()
+    call = asyncio.create_task(ask(plane))
+    await until(lambda: one.asked == 1)
+    await asyncio.sleep(0.05)  # the word that it waits is on its way
+    runner.break_connections("one")
+    one.gate.set()
+    assert await asyncio.wait_for(call, 10) == "one"
+    assert one.asked == 2
+
+
+async def test_the_deadline_of_the_model_holds_for_calls_and_streams(plane: DataPlane, runner: FakeRunner) -> None:
+    one = await runner.start_instance("one")
+    runner.say(version(runner.instance("one"), timeout_s=0.2))
+    await until(plane.ready)
+    one.gate.clear()
+    with pytest.raises(DeadlineExceeded, match=r"0\.2 seconds"):
+        await plane.generate(REQUEST, "id")
+    with pytest.raises(DeadlineExceeded):
+        async for _ in plane.stream(REQUEST, "id"):
+            pass
+    await until(lambda: one.cancelled == 2)
+
+
+async def test_who_leaves_cancels_the_work(plane: DataPlane, runner: FakeRunner) -> None:
+    one = await runner.start_instance("one")
+    runner.say(version(runner.instance("one")))
+    await until(plane.ready)
+    one.gate.clear()
+    call = asyncio.create_task(plane.generate(REQUEST, "id"))
+    await until(lambda: one.asked == 1)
+    call.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await call
+    await until(lambda: one.cancelled == 1)
+
+    async with contextlib.aclosing(plane.stream(REQUEST, "id")) as batches:
+        first = await anext(batches)
+        assert isinstance(first[0], Delta)
+    await until(lambda: one.cancelled == 2)
+
+
+async def test_a_leaving_server_is_not_ready_and_abandons_in_the_end(plane: DataPlane, fleet: Fleet, runner: FakeRunner) -> None:
+    one = await runner.start_instance("one")
+    runner.say(version(runner.instance("one")))
+    await until(plane.ready)
+    one.gate.clear()
+    call = asyncio.create_task(ask(plane))
+    await until(lambda: one.asked == 1)
+    runner.say(version(runner.instance("one")), draining=True)
+    await until(lambda: not plane.ready())
+    fleet.abandon()
+    with pytest.raises(ModelNotReady, match="shut down"):
+        await call
+
+
+async def test_metrics_count_by_model_and_kind_of_error(plane: DataPlane, runner: FakeRunner) -> None:
+    await runner.start_instance("one")
+    runner.say(version(runner.instance("one"), model="counted"), version(model="broken", state="FAILED"))
+    await until(lambda: bool(plane.models()) and plane.ready())
+    await plane.generate(ChatRequest(model="counted", messages=REQUEST.messages), "id")
+    with pytest.raises(ModelFailed):
+        await plane.generate(ChatRequest(model="broken", messages=REQUEST.messages), "id")
+    page = plane.metrics().decode()
+    assert 'jubako_requests_total{model="counted",task="chat",version="1"} 1.0' in page
+    assert 'jubako_prompt_tokens_total{model="counted",task="chat",version="1"} 3.0' in page
+    assert 'jubako_request_errors_total{kind="ModelFailed",model="broken",task="chat",version="1"} 1.0' in page
+    assert 'jubako_requests_in_flight{model="counted",task="chat",version="1"} 0.0' in page
+    assert 'jubako_model_ready{model="counted",version="1"} 1.0' in page
+    assert 'jubako_model_ready{model="broken",version="1"} 0.0' in page
