@@ -67,7 +67,8 @@ def banner(url: str, models: list[Model]) -> RenderableType:
     parts += [
         Text(f"{model.id} failed: {model.reason or 'no reason given'}", "red") for model in models if model.state == "FAILED"
     ]
-    parts += [Text(), _how_to_try(url, models), Text()]
+    # Lines of their own and no table: what a narrow terminal wraps can still be copied whole.
+    parts += [Text(), *(Text.assemble((f"{what:8}", "dim"), how) for what, how in _suggestions(url, models)), Text()]
     return Group(*parts)
 
 
@@ -78,13 +79,6 @@ def _table(models: list[Model]) -> Table:
     for model in models:
         state = Text(model.state, STATE_STYLES.get(model.state, "yellow"))
         table.add_row(model.id, str(model.version or ""), model.backend, ", ".join(model.tasks), state)
-    return table
-
-
-def _how_to_try(url: str, models: list[Model]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for what, how in _suggestions(url, models):
-        table.add_row(Text(what, "dim"), Text(how))
     return table
 
 

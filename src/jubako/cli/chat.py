@@ -42,6 +42,7 @@ def chat(
         elif not sys.stdin.isatty():
             _ask_once(conversation, sys.stdin.read().strip())
         else:
+            conversation.use(conversation.model)  # a name that is wrong, or a server that is not there, is better told now
             Keyboard(conversation).run()
 
 

@@ -12,6 +12,9 @@ from jubako.cli.client import Client, Piece
 from jubako.cli.terminal import out
 from jubako.errors import ConfigurationError, InvalidRequest
 from jubako.messages import Message, SamplingParams
+from jubako.repository.document import Value
+from jubako.repository.problem import nearest
+from jubako.repository.validation import check_sampling
 
 REASONING = "dim italic"
 
@@ -67,21 +70,24 @@ class Conversation:
     def use(self, model: str) -> None:
         """Go on with another model of the server."""
         models = self.client.models()
-        if not any(model == each.id or model in each.aliases for each in models):
+        names = {name for each in models for name in (each.id, *each.aliases)}
+        if not {model, model.rpartition(":")[0]} & names:  # jubako knows versions by `name:3`
             raise InvalidRequest(f"The server has no model {model!r}; it has {', '.join(each.id for each in models)}.")
         self.model = model
 
     def set(self, name: str, value: str | None) -> None:
         """Set a sampling parameter from text; None gives it back to the model's default."""
-        given = {key: each for key, each in msgspec.to_builtins(self.sampling).items() if key != name}
-        if value is not None:
-            given[name] = _read(value)
-        elif name not in SamplingParams.__struct_fields__:
-            raise InvalidRequest(f"{name} is not a sampling parameter; there are {', '.join(SamplingParams.__struct_fields__)}.")
-        try:
-            self.sampling = msgspec.convert(given, SamplingParams, strict=False)
-        except msgspec.ValidationError as error:
-            raise InvalidRequest(f"{name} can't be {value}: {error}.") from None
+        names = SamplingParams.__struct_fields__
+        if name not in names:
+            raise InvalidRequest(f"{name} is not a sampling parameter. {nearest(name, names)}")
+        if value is None:
+            self.sampling = msgspec.structs.replace(self.sampling, **{name: None})
+            return
+        tried = [check_sampling({name: reading}) for reading in _readings(value)]
+        given = next((checked.value for checked in tried if checked.value is not None), None)
+        if given is None:
+            raise InvalidRequest(tried[0].faults[0].message)
+        self.sampling = given.over(self.sampling)
 
     def save(self, file: Path) -> None:
         """Write the model's name and the messages as JSON."""
@@ -100,12 +106,13 @@ class Conversation:
             self.turns.pop()
 
 
-def _read(value: str) -> object:
-    """A value as a person types it: JSON where it is JSON, such as 0.5, true or ["a"], else the text itself."""
+def _readings(value: str) -> list[Value]:
+    """What a person may mean by `value`: JSON such as 0.5 or ["a"], the text itself, or a list of one."""
     try:
-        return msgspec.json.decode(value)
+        parsed = msgspec.json.decode(value)
     except msgspec.DecodeError:
-        return value
+        parsed = value
+    return [parsed, value, [parsed], [value]]
 
 
 def _show(piece: Piece) -> None:

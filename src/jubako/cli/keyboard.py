@@ -68,8 +68,10 @@ class Keyboard:
                     out.print(Text("\nCtrl-D leaves.", "dim"))
                 except JubakoError as error:
                     complain(error.message)
-        except (EOFError, Leave):
-            out.print()
+        except EOFError:
+            out.print()  # nobody pressed Enter
+        except Leave:
+            pass
         finally:
             self._end()
 
@@ -120,7 +122,7 @@ class Keyboard:
         else:
             for parameter in SamplingParams.__struct_fields__:
                 current = getattr(self._conversation.sampling, parameter)
-                out.print(Text(f"{parameter:27} {'the model' if current is None else current}"))
+                out.print(Text(f"{parameter:27} {'(as the model has it)' if current is None else current}"))
 
     def _retry(self, _: str) -> None:
         self._conversation.retry()

@@ -50,7 +50,7 @@ class Checked(Generic[T_co]):
 def check_model(fields: Fields) -> Checked[ModelConfig]:
     """The fields of a model.yaml; the names under ``engine`` are checked apart, by :func:`check_engine`."""
     checked = _check_pinned(ModelConfig, {name: value for name, value in fields.items() if name != "sampling"})
-    sampling = _check_sampling(fields.get("sampling", {}))
+    sampling = check_sampling(fields.get("sampling", {}), ("sampling",))
     if checked.value is None or sampling.value is None:
         return Checked(None, checked.faults + sampling.faults)
     return Checked(dataclasses.replace(checked.value, sampling=sampling.value))
@@ -174,18 +174,19 @@ _TYPES = {
 }
 
 
-def _check_sampling(fields: Value) -> Checked[SamplingParams]:
-    """Field by field, because msgspec stops at the first fault."""
+def check_sampling(fields: Value, within: FieldPath = ()) -> Checked[SamplingParams]:
+    """Sampling parameters by name, the whole of them being at `within`."""
+    # Field by field, because msgspec stops at the first fault.
     if not isinstance(fields, dict):
-        return Checked(None, (Fault.at(("sampling",), f"must be a mapping of names to values; it is {shown_value(fields)}"),))
-    faults = [fault for name, value in fields.items() for fault in _sampling_faults(name, value)]
+        return Checked(None, (Fault.at(within, f"must be a mapping of names to values; it is {shown_value(fields)}"),))
+    faults = [fault for name, value in fields.items() for fault in _sampling_faults((*within, name), value)]
     if faults:
         return Checked(None, tuple(faults))
     return Checked(msgspec.convert(fields, SamplingParams, str_keys=True))
 
 
-def _sampling_faults(name: str, value: Value) -> list[Fault]:
-    path: FieldPath = ("sampling", name)
+def _sampling_faults(path: FieldPath, value: Value) -> list[Fault]:
+    name = str(path[-1])
     if name not in SamplingParams.__struct_fields__:
         return [_unknown(path, list(SamplingParams.__struct_fields__))]
     try:

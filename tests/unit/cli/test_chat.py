@@ -101,6 +101,7 @@ def test_a_conversation_grows_is_cleared_is_saved_and_left(tmp_path: Path) -> No
     assert server.asked[0]["model"] == "tiny"
     assert server.asked[3]["model"] == "other"
     assert server.asked[3]["temperature"] == 0.5
+    assert server.asked[3]["stop"] == ["x"]
     assert "third" in (tmp_path / "jubako" / "chat_history").read_text()
 
 
@@ -123,6 +124,20 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
         terminal.enter("/exit")
         assert terminal.wait_for_exit() == 0
     assert [message["content"] for message in server.asked[1]["messages"]] == ["Tell me a story", "Once upon", "Thanks"]
+
+
+def test_a_wrong_name_is_told_before_the_first_question(tmp_path: Path) -> None:
+    with answering() as server, Terminal("chat", "tinny", "--url", server.url, home=tmp_path) as terminal:
+        terminal.wait_for("The server has no model 'tinny'; it has vectors, broken, tiny, other.")
+        assert terminal.wait_for_exit() == 1
+
+
+def test_a_version_can_be_named(tmp_path: Path) -> None:
+    with answering(HELLO) as server, Terminal("chat", "tiny:2", "--url", server.url, home=tmp_path) as terminal:
+        terminal.wait_for(PROMPT)
+        terminal.enter("Hi")
+        terminal.wait_for("Hello wörld")
+    assert server.asked[0]["model"] == "tiny:2"
 
 
 def test_messages_of_many_lines(tmp_path: Path) -> None:
@@ -154,8 +169,10 @@ def test_mistakes_at_the_prompt_are_sentences_and_the_chat_goes_on(tmp_path: Pat
             ("/frobnicate", "There is no command /frobnicate; /help lists them."),
             ("/retry", "There is no question to ask again."),
             ("/model nothing", "The server has no model 'nothing'; it has vectors, broken, tiny, other."),
-            ("/set temperature warm", "temperature can't be warm"),
-            ("/set heat", "heat is not a sampling parameter"),
+            ("/set temperature warm", "`temperature` must be a number; it is 'warm'."),
+            ("/set temperature -1", "`temperature` must be at least 0"),
+            ("/set heat", "heat is not a sampling parameter."),
+            ("/set temprature 1", "temprature is not a sampling parameter. Did you mean `temperature`?"),
             ("/save", "Name the file: /save FILE."),
             ("/save /nowhere/at/all", "can't be written"),
             ("/help", "/retry"),
