@@ -28,6 +28,9 @@ _POLICY: list[Header] = [
     (b"x-content-type-options", b"nosniff"),
 ]
 
+# They change with the installed package only, and are large.
+_ASSET_HEADERS: list[Header] = [*_POLICY, (b"cache-control", b"max-age=3600")]
+
 _PAGE = b"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -50,6 +53,7 @@ _INITIALIZER_SCRIPT = b"""SwaggerUIBundle({
   dom_id: "#api",
   deepLinking: true,
   tryItOutEnabled: true,
+  defaultModelsExpandDepth: 0,
   validatorUrl: null,
 });
 """
@@ -88,7 +92,7 @@ async def asset(exchange: Exchange, plane: Plane) -> None:
     if name == _INITIALIZER:
         await exchange.answer(_INITIALIZER_SCRIPT, content_type=b"text/javascript; charset=utf-8", headers=_POLICY)
     elif (content_type := _ASSETS.get(name)) is not None:
-        await exchange.answer(_swagger_ui(name), content_type=content_type, headers=_POLICY)
+        await exchange.answer(_swagger_ui(name), content_type=content_type, headers=_ASSET_HEADERS)
     else:
         raise NotFound(f"There is no {exchange.path}. The documentation is at /docs.", code="unknown_url")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -76,7 +77,6 @@ _REQUEST_ID_HEADER = {
 
 def document(models: list[VersionStatus]) -> Json:
     """The document, with examples that work as they are on a server of these models."""
-    _, components = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
     chat, completion, embedding = (_example_model(models, task) for task in ("chat", "completion", "embedding"))
     greeting: Json = {"model": chat, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 32}
     return {
@@ -167,8 +167,14 @@ def document(models: list[VersionStatus]) -> Json:
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
         },
-        "components": {"schemas": components},
+        "components": {"schemas": _schemas()},
     }
+
+
+@cache
+def _schemas() -> Json:
+    """Made once: it takes longer than many a request."""
+    return msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")[1]
 
 
 def _example_model(models: list[VersionStatus], task: Task) -> str:
