@@ -11,7 +11,7 @@ from jubako.cli.client import Client
 from jubako.cli.conversation import Conversation
 from jubako.cli.keyboard import Keyboard
 from jubako.cli.listening import url_of
-from jubako.cli.terminal import FAILED, sentences
+from jubako.cli.terminal import FAILED, USAGE, sentences
 from jubako.errors import JubakoError
 from jubako.settings import load_settings
 
@@ -54,7 +54,8 @@ def _ask_once(conversation: Conversation, message: str) -> None:
 
 
 def _url_of_settings() -> str:
-    settings = load_settings().settings
+    with sentences(USAGE):
+        settings = load_settings().settings
     return url_of(settings.host, settings.port)
 
 

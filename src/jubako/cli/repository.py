@@ -13,7 +13,7 @@ from rich.text import Text
 
 from jubako.backends.declarations import BACKENDS
 from jubako.cli.download_bar import download_bar
-from jubako.cli.terminal import FAILED, complain, err, out, sentences
+from jubako.cli.terminal import FAILED, USAGE, complain, err, out, sentences
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache, human_size
 from jubako.repository.problem import Problem, nearest
@@ -60,9 +60,10 @@ def pull(
     repository: RepositoryOption = None,
 ) -> None:
     """Fetch the weights of a model into the cache, verified, so that serving it needs no network."""
-    with sentences():
+    with sentences(USAGE):
         if every == (model is not None):
             raise ConfigurationError("Name one model, as in `jubako pull smollm2`, or say `jubako pull --all`.")
+    with sentences():
         settings = _settings(repository)
         found = read_repository(settings.repository, BACKENDS)
         wanted = [entry.latest for entry in found.models.values()] if model is None else [find_version(found, model)]
@@ -132,7 +133,8 @@ def find_version(repository: Repository, wanted: str) -> Version:
 
 
 def _settings(repository: Path | None) -> Settings:
-    return load_settings({"repository": str(repository)} if repository else {}).settings
+    with sentences(USAGE):
+        return load_settings({"repository": str(repository)} if repository else {}).settings
 
 
 def _pulled(version: Version, cache: Cache) -> bool:

@@ -72,6 +72,13 @@ def test_wrong_settings_end_in_a_sentence(arguments: list[str], level: str, sent
     assert "pydantic" not in ran.stderr
 
 
+@pytest.mark.parametrize("arguments", [["ls"], ["check"], ["pull", "--all"], ["pull"], ["doctor"], ["chat", "-m", "Hi"]])
+def test_every_command_ends_with_status_2_on_a_wrong_setting(arguments: list[str]) -> None:
+    ran = jubako(*arguments, JUBAKO_PORT="many")
+    assert ran.returncode == 2
+    assert len(ran.stderr.splitlines()) == 1
+
+
 def test_a_port_in_use_is_named_with_the_flag(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
