@@ -15,7 +15,12 @@ class Runner:
     """Starts, watches and replaces the instances of every model in the repository."""
 
 
-@bentoml.service(name="gateway", service_class=GatewayService, workers=settings.workers)
+@bentoml.service(
+    name="gateway",
+    service_class=GatewayService,
+    workers=settings.workers,
+    http={"host": settings.host, "port": settings.port},  # BentoML's own default is every network
+)
 class Gateway:
     """Answers OpenAI's API from the instances that the runner keeps."""
 
