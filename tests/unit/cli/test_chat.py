@@ -114,7 +114,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
         terminal.enter("Tell me a story")
         terminal.wait_for("Once upon")
         terminal.type(CTRL_C)
-        assert server.abandoned.wait(10), "the model was left running"
+        assert server.abandoned.wait(10), f"the model was left running:\n{terminal.screen}"
         terminal.wait_for(PROMPT)
         terminal.enter("Thanks")
         terminal.wait_for("Fine.")

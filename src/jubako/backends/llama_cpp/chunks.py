@@ -102,7 +102,8 @@ def encode_request(prompt: Prompt, params: GenerationParams, context_length: int
         "n_predict": -1 if params.max_tokens is None else min(params.max_tokens, 2**31 - 1),
         "samplers": _SAMPLERS,
         "temperature": params.temperature,
-        "top_k": params.top_k,
+        # Greedy needs one candidate; llama.cpp would weigh the whole vocabulary to draw from it.
+        "top_k": params.top_k if params.temperature else 1,
         "top_p": params.top_p,
         "min_p": params.min_p,
         "repeat_penalty": params.repetition_penalty,
