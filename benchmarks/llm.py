@@ -37,6 +37,9 @@ MODEL = "smollm2"
 PROMPT_TOKENS = 64
 NEW_TOKENS = 64
 CONTEXT_LENGTH = 256
+SHORT_PROMPT = [504, 3575, 282]
+IDLE_ROUNDS = 5
+IDLE_REQUESTS = 20
 STORY = "Once upon a time, in a village between two rivers, there lived a clockmaker who could not sleep. " * 6
 
 
@@ -61,6 +64,15 @@ class Comparison:
     added_ms: float
 
 
+@dataclass(frozen=True)
+class Idle:
+    """Time to the first token of a lone request, medians over rounds."""
+
+    bare_first_ms: float
+    served_first_ms: float
+    added_ms: float
+
+
 class BareEngine:
     """llama.cpp in a process of its own. A context manager's value; see :func:`bare_engine`."""
 
@@ -68,9 +80,9 @@ class BareEngine:
         self._process = process
         self._answer()
 
-    def run(self, prompts: list[list[int]]) -> list[Stream]:
+    def run(self, prompts: list[list[int]], new_tokens: int = NEW_TOKENS) -> list[Stream]:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"prompts": prompts, "new_tokens": NEW_TOKENS}) + "\n")
+        self._process.stdin.write(json.dumps({"prompts": prompts, "new_tokens": new_tokens}) + "\n")
         self._process.stdin.flush()
         return [Stream(**stream) for stream in json.loads(self._answer())]
 
@@ -91,11 +103,17 @@ def main() -> None:
         serving(_repository(Path(folder), arguments), "--no-access-log") as served,
         bare_engine(weights, arguments) as bare,
     ):
+        idle = _compare_idle(served, bare)
         comparisons = [_compare(streams, served, bare, prompts, arguments) for streams in arguments.streams]
     console = Console()
     console.print(_table(comparisons, arguments))
+    console.print(
+        f"first token of a cached prompt, idle: bare {idle.bare_first_ms:.1f} ms, served {idle.served_first_ms:.1f} ms, "
+        f"added {idle.added_ms:+.1f} ms"
+    )
     console.print(", ".join(f"{name} {word}" for name, word in words.items()), style="dim", highlight=False)
-    file = machine.write("llm", words | {"threads": str(arguments.threads)}, [asdict(each) for each in comparisons])
+    results = [asdict(idle), *(asdict(each) for each in comparisons)]
+    file = machine.write("llm", words | {"threads": str(arguments.threads)}, results)
     console.print(f"kept in {file}", style="dim", highlight=False)
 
 
@@ -144,6 +162,22 @@ def _compare(streams: int, served: Served, bare: BareEngine, prompts: Prompts, a
         served_first_ms=median(served.first_ms for _, served in pairs),
         added_ms=median(served.first_ms - bare.first_ms for bare, served in pairs),
     )
+
+
+def _compare_idle(served: Served, bare: BareEngine) -> Idle:
+    """Lone requests whose prompt the engine has in its cache, so that what serving adds is not lost in its work."""
+    of_bare: list[float] = []
+    of_served: list[float] = []
+    for number in range(IDLE_ROUNDS + 1):
+        with served.suspended():
+            bare_ms = [1000 * bare.run([SHORT_PROMPT], 2)[0].first_s for _ in range(IDLE_REQUESTS)]
+        asked = (asyncio.run(stream_all(served.port, MODEL, [SHORT_PROMPT], 2)) for _ in range(IDLE_REQUESTS))
+        served_ms = [1000 * stream.first_s for (stream,) in asked]
+        if number:  # the first warms up
+            of_bare.append(median(bare_ms))
+            of_served.append(median(served_ms))
+    added = median(mine - theirs for mine, theirs in zip(of_served, of_bare, strict=True))
+    return Idle(median(of_bare), median(of_served), added)
 
 
 def _summary(repeats: list[list[Stream]]) -> Round:
