@@ -11,12 +11,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from _bentoml_sdk import Service
 from starlette.types import ASGIApp
 
 from jubako.dataplane.fleet import Fleet
+from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
 from jubako.http.application import application
@@ -51,7 +53,7 @@ class GatewayService(Service):  # type: ignore[misc]
             fleet.start()
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
             try:
-                yield DataPlane(fleet)
+                yield DataPlane(fleet, Metrics(_metrics_folder(settings)))
             finally:
                 await fleet.stop()
 
@@ -67,6 +69,12 @@ class GatewayService(Service):  # type: ignore[misc]
             "The gateway has no runner to ask. Serve it with `jubako serve` or `bentoml serve services.gateway:Gateway`, "
             "without --development and without BENTOML_NO_UDS."
         )
+
+
+def _metrics_folder(settings: Settings) -> Path | None:
+    """Where gateways share their metrics, if there are several; BentoML makes it."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder and settings.workers > 1 else None
 
 
 def _end_within(grace_period_s: float, abandon: Callable[[], None]) -> None:

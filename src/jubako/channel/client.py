@@ -31,27 +31,34 @@ class PendingCall:
     `untouched` is true while the call only waits in the instance's queue, so that running it elsewhere is safe.
     """
 
-    def __init__(self, channel: ChannelClient, call_id: int) -> None:
+    def __init__(self, channel: ChannelClient, call_id: int, deadline: float | None) -> None:
         self.untouched = False
         self._channel = channel
         self._id = call_id
         self._events: list[GenerateEvent] = []
         self._unacknowledged = 0
         self._result: Result | None = None
-        self._error: JubakoError | None = None
+        self._error: Exception | None = None
         self._ended = False
         self._wake: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_at(deadline, self._lose, TimeoutError()) if deadline is not None else None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._channel._forget(self._id, Cancel(self._id))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._channel._cancel(self._id)
 
     async def result(self) -> Result:
-        """The answer to a call that was not streamed."""
+        """The answer to a call that was not streamed.
+
+        Raises:
+            JubakoError: what the instance says, or InstanceLost.
+            TimeoutError: the deadline passed.
+        """
         while not self._ended:
             await self._something()
         if self._error is not None:
@@ -60,7 +67,7 @@ class PendingCall:
         return self._result
 
     async def batches(self) -> AsyncIterator[list[GenerateEvent]]:
-        """The events of a streamed call, each time all that have arrived since the last."""
+        """The events of a streamed call, each time all that have arrived since the last. Raises as :meth:`result` does."""
         while True:
             if self._events:
                 events, self._events = self._events, []
@@ -76,7 +83,7 @@ class PendingCall:
                 await self._something()
 
     async def _something(self) -> None:
-        self._wake = asyncio.get_running_loop().create_future()
+        self._wake = self._loop.create_future()
         try:
             await self._wake
         finally:
@@ -105,10 +112,11 @@ class PendingCall:
         self._error = error
         self._channel._forget(self._id)
 
-    def _lose(self, error: JubakoError) -> None:
-        self._ended = True
-        self._error = error
-        self._notify()
+    def _lose(self, error: Exception) -> None:
+        if not self._ended:
+            self._ended = True
+            self._error = error
+            self._notify()
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -146,8 +154,8 @@ class ChannelClient:
     def outstanding(self) -> int:
         return len(self._calls)
 
-    def call(self, request: Request, *, stream: bool, request_id: str) -> PendingCall:
-        """Ask. The answer is the returned call's.
+    def call(self, request: Request, *, stream: bool, request_id: str, deadline: float | None = None) -> PendingCall:
+        """Ask. The answer is the returned call's, until `deadline`, a time of the event loop.
 
         Raises:
             InstanceLost: the connection is gone.
@@ -157,7 +165,7 @@ class ChannelClient:
         self._next_id += 1
         # Sent first: a request that can't be encoded must leave nothing behind.
         self._send(Call(self._next_id, request, stream, request_id))
-        pending = self._calls[self._next_id] = PendingCall(self, self._next_id)
+        pending = self._calls[self._next_id] = PendingCall(self, self._next_id, deadline)
         return pending
 
     async def wait_closed(self) -> None:
@@ -181,10 +189,13 @@ class ChannelClient:
         assert self._connection is not None
         self._connection.send(frame)
 
-    def _forget(self, call_id: int, last: AnyFrame | None = None) -> None:
+    def _forget(self, call_id: int) -> None:
         self._calls.pop(call_id, None)
-        if last is not None:
-            self._send(last)
+
+    def _cancel(self, call_id: int) -> None:
+        """Have the instance stop, unless the call is over."""
+        if self._calls.pop(call_id, None) is not None:
+            self._send(Cancel(call_id))
 
     # Peer
 

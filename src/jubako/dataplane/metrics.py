@@ -1,7 +1,4 @@
-"""The Prometheus metrics of the data plane: one vocabulary for every backend, right across gateway processes.
-
-With ``PROMETHEUS_MULTIPROC_DIR`` set (BentoML sets it) all gateway processes write to one folder and any of them answers for all.
-"""
+"""The Prometheus metrics of the data plane: one vocabulary for every backend, right across gateway processes."""
 
 from __future__ import annotations
 
@@ -11,63 +8,95 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from jubako.errors import JubakoError
 from jubako.messages import Timings, Usage, VersionStatus
 
-FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-if FOLDER is not None:
-    # The library asks the kernel for the process's number at every increment, in case of a fork. Gateways do not fork.
-    _pid = os.getpid()
-    values.ValueClass = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
-
 _LABELS = ("model", "version", "task")
+_VERSION = ("model", "version")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250)
 
-REQUESTS = Counter("jubako_requests", "Requests that named a known model, answered or not.", _LABELS)
-ERRORS = Counter("jubako_request_errors", "Requests that failed, by the kind of error.", (*_LABELS, "kind"))
-IN_FLIGHT = Gauge("jubako_requests_in_flight", "Requests being answered now.", _LABELS, multiprocess_mode="livesum")
-REQUEST_SECONDS = Histogram("jubako_request_seconds", "From arrival to the last byte.", _LABELS, buckets=_SECONDS)
-QUEUE_SECONDS = Histogram("jubako_queue_seconds", "Wait for a slot of the engine.", _LABELS, buckets=_SECONDS)
-FIRST_TOKEN_SECONDS = Histogram(
-    "jubako_time_to_first_token_seconds", "From arrival at the instance to the first token.", _LABELS, buckets=_SECONDS
-)
-INTER_TOKEN_SECONDS = Histogram(
-    "jubako_inter_token_seconds", "Between one arrival of tokens and the next.", _LABELS, buckets=_SECONDS
-)
-PROMPT_TOKENS = Counter("jubako_prompt_tokens", "Prompt tokens, cached ones included.", _LABELS)
-CACHED_TOKENS = Counter("jubako_cached_prompt_tokens", "Prompt tokens that the engine had in its cache.", _LABELS)
-GENERATED_TOKENS = Counter("jubako_generation_tokens", "Generated tokens.", _LABELS)
-READY = Gauge("jubako_model_ready", "1 if the version can answer, else 0.", ("model", "version"), multiprocess_mode="mostrecent")
-RUNNING = Gauge(
-    "jubako_requests_running", "Requests in the engines, by their own word.", ("model", "version"), multiprocess_mode="mostrecent"
-)
-QUEUED = Gauge("jubako_requests_queued", "Requests that wait for a slot.", ("model", "version"), multiprocess_mode="mostrecent")
+
+class Metrics:
+    """All metrics of this process, and the page that Prometheus reads.
+
+    Args:
+        folder: Where several gateway processes keep their values, in files that each can read, so that any of them answers for
+            all. None keeps them in memory, which costs a small request a fifth of the time, and is right for a single process.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._registry = registry = CollectorRegistry()
+        self._tasks: dict[tuple[str, int, str], TaskMetrics] = {}
+        # The library has one kind of value for a process, and would go by an environment variable that BentoML always sets.
+        values.ValueClass = _values_in_files() if folder is not None else values.MutexValue
+
+        def histogram(name: str, documentation: str) -> Histogram:
+            return Histogram(name, documentation, _LABELS, buckets=_SECONDS, registry=registry)
+
+        def counter(name: str, documentation: str, *more: str) -> Counter:
+            return Counter(name, documentation, (*_LABELS, *more), registry=registry)
+
+        def latest(name: str, documentation: str) -> Gauge:
+            return Gauge(name, documentation, _VERSION, multiprocess_mode="mostrecent", registry=registry)
+
+        self.requests = counter("jubako_requests", "Requests that named a known model, answered or not.")
+        self.errors = counter("jubako_request_errors", "Requests that failed, by the kind of error.", "kind")
+        self.in_flight = Gauge(
+            "jubako_requests_in_flight", "Requests being answered now.", _LABELS, multiprocess_mode="livesum", registry=registry
+        )
+        self.seconds = histogram("jubako_request_seconds", "From arrival to the last byte.")
+        self.queue = histogram("jubako_queue_seconds", "Wait for a slot of the engine.")
+        self.first_token = histogram("jubako_time_to_first_token_seconds", "From arrival at the instance to the first token.")
+        self.inter_token = histogram("jubako_inter_token_seconds", "Between one arrival of tokens and the next.")
+        self.prompt_tokens = counter("jubako_prompt_tokens", "Prompt tokens, cached ones included.")
+        self.cached_tokens = counter("jubako_cached_prompt_tokens", "Prompt tokens that the engine had in its cache.")
+        self.generated_tokens = counter("jubako_generation_tokens", "Generated tokens.")
+        self.ready = latest("jubako_model_ready", "1 if the version can answer, else 0.")
+        self.running = latest("jubako_requests_running", "Requests in the engines, by their own word.")
+        self.queued = latest("jubako_requests_queued", "Requests that wait for a slot.")
+
+    def of(self, version: VersionStatus, task: str) -> TaskMetrics:
+        key = (version.model, version.version, task)
+        if (metrics := self._tasks.get(key)) is None:
+            metrics = self._tasks[key] = TaskMetrics(self, *key)
+        return metrics
+
+    def page(self) -> bytes:
+        """The metrics of all gateway processes in Prometheus' text format."""
+        if self._folder is None:
+            return generate_latest(self._registry)
+        _forget_dead_processes(self._folder)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
 
 class TaskMetrics:
     """The metrics of one task of one version, with their labels looked up once."""
 
-    def __init__(self, model: str, version: int, task: str) -> None:
+    def __init__(self, metrics: Metrics, model: str, version: int, task: str) -> None:
         labels = (model, str(version), task)
         self._labels = labels
-        self.requests = REQUESTS.labels(*labels)
-        self.in_flight = IN_FLIGHT.labels(*labels)
-        self.seconds = REQUEST_SECONDS.labels(*labels)
-        self.queue = QUEUE_SECONDS.labels(*labels)
-        self.first_token = FIRST_TOKEN_SECONDS.labels(*labels)
-        self.inter_token = INTER_TOKEN_SECONDS.labels(*labels)
-        self.prompt_tokens = PROMPT_TOKENS.labels(*labels)
-        self.cached_tokens = CACHED_TOKENS.labels(*labels)
-        self.generated_tokens = GENERATED_TOKENS.labels(*labels)
+        self._errors = metrics.errors
+        self.requests = metrics.requests.labels(*labels)
+        self.in_flight = metrics.in_flight.labels(*labels)
+        self.seconds = metrics.seconds.labels(*labels)
+        self.queue = metrics.queue.labels(*labels)
+        self.first_token = metrics.first_token.labels(*labels)
+        self.inter_token = metrics.inter_token.labels(*labels)
+        self.prompt_tokens = metrics.prompt_tokens.labels(*labels)
+        self.cached_tokens = metrics.cached_tokens.labels(*labels)
+        self.generated_tokens = metrics.generated_tokens.labels(*labels)
 
     def measure(self) -> Measurement:
         return Measurement(self)
 
     def error(self, kind: str) -> None:
-        ERRORS.labels(*self._labels, kind).inc()
+        self._errors.labels(*self._labels, kind).inc()
 
 
 class Measurement:
@@ -101,26 +130,10 @@ class Measurement:
             self._metrics.inter_token.observe(gap)
 
 
-class Metrics:
-    """All tasks' metrics, and the page that Prometheus reads."""
-
-    def __init__(self) -> None:
-        self._tasks: dict[tuple[str, int, str], TaskMetrics] = {}
-
-    def of(self, version: VersionStatus, task: str) -> TaskMetrics:
-        key = (version.model, version.version, task)
-        if (metrics := self._tasks.get(key)) is None:
-            metrics = self._tasks[key] = TaskMetrics(*key)
-        return metrics
-
-    def page(self) -> bytes:
-        """The metrics of all gateway processes in Prometheus' text format."""
-        if FOLDER is None:
-            return generate_latest(REGISTRY)
-        _forget_dead_processes(Path(FOLDER))
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+def _values_in_files() -> type:
+    pid = os.getpid()
+    # The library's own asks the kernel for the process's number at every increment, in case of a fork. Gateways do not fork.
+    return values.MultiProcessValue(lambda: pid)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _forget_dead_processes(folder: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
 from jubako.dataplane.fleet import Fleet
-from jubako.dataplane.metrics import QUEUED, READY, RUNNING, Measurement, Metrics
+from jubako.dataplane.metrics import Measurement, Metrics
 from jubako.errors import DeadlineExceeded, InstanceLost, ModelNotReady
 from jubako.messages import (
     ChatRequest,
@@ -44,9 +44,9 @@ class DataPlane:
     Every method raises a :class:`jubako.errors.JubakoError` and nothing else.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, metrics: Metrics) -> None:
         self._fleet = fleet
-        self._metrics = Metrics()
+        self._metrics = metrics
 
     # What there is
 
@@ -77,9 +77,9 @@ class DataPlane:
         for version in self.models():
             channels = self._fleet.channels(version)
             labels = (version.model, str(version.version))
-            READY.labels(*labels).set(bool(channels))
-            RUNNING.labels(*labels).set(sum(channel.load.running for channel in channels))
-            QUEUED.labels(*labels).set(sum(channel.load.queued for channel in channels))
+            self._metrics.ready.labels(*labels).set(bool(channels))
+            self._metrics.running.labels(*labels).set(sum(channel.load.running for channel in channels))
+            self._metrics.queued.labels(*labels).set(sum(channel.load.queued for channel in channels))
         return self._metrics.page()
 
     # What can be asked
@@ -107,13 +107,14 @@ class DataPlane:
         with self._metrics.of(version, _task(request)).measure() as measurement:
             channel = self._fleet.choose(version)
             while True:
-                with channel.call(request, stream=True, request_id=request_id) as call:
-                    batches = call.batches()
+                with channel.call(request, stream=True, request_id=request_id, deadline=deadline) as call:
                     try:
-                        while (batch := await _next(batches, deadline, version)) is not None:
+                        async for batch in call.batches():
                             _observe(measurement, batch)
                             yield batch
                         return
+                    except TimeoutError:
+                        raise _too_late(version) from None
                     except InstanceLost:
                         if not call.untouched:
                             raise
@@ -127,10 +128,9 @@ class DataPlane:
         with self._metrics.of(version, _task(request)).measure() as measurement:
             channel = self._fleet.choose(version)
             while True:
-                with channel.call(request, stream=False, request_id=request_id) as call:
+                with channel.call(request, stream=False, request_id=request_id, deadline=deadline) as call:
                     try:
-                        async with asyncio.timeout_at(deadline):
-                            result = await call.result()
+                        result = await call.result()
                     except TimeoutError:
                         raise _too_late(version) from None
                     except InstanceLost:
@@ -170,16 +170,6 @@ def _too_late(version: VersionStatus) -> DeadlineExceeded:
         f"The request took longer than {version.timeout_s:g} seconds, the limit of the model {version.model!r} "
         "(limits.timeout_s of its entry)."
     )
-
-
-async def _next(
-    batches: AsyncIterator[list[GenerateEvent]], deadline: float, version: VersionStatus
-) -> list[GenerateEvent] | None:
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await anext(batches, None)
-    except TimeoutError:
-        raise _too_late(version) from None
 
 
 def _observe(measurement: Measurement, events: list[GenerateEvent]) -> None:

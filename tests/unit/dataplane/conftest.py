@@ -12,6 +12,7 @@ import pytest
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext, ChannelServer
 from jubako.dataplane.fleet import Fleet
+from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.messages import (
     Choice,
@@ -127,4 +128,4 @@ async def fleet(runner: FakeRunner) -> AsyncIterator[Fleet]:
 
 @pytest.fixture
 def plane(fleet: Fleet) -> DataPlane:
-    return DataPlane(fleet)
+    return DataPlane(fleet, Metrics())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
-from jubako.dataplane import metrics
+from jubako.dataplane.metrics import Metrics
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, EmbeddingRequest
 from jubako.paths import shipped
 
@@ -27,7 +27,7 @@ def test_every_metric_is_documented() -> None:
     documented = set(re.findall(r"^\| `(\w+)` \|", page("metrics.md"), re.MULTILINE))
     defined = {
         f"{name}_total" if isinstance(metric, Counter) else name
-        for metric in vars(metrics).values()
+        for metric in vars(Metrics()).values()
         if isinstance(metric, Counter | Gauge | Histogram)
         for name in [next(iter(metric.describe())).name]
     }
