@@ -114,7 +114,7 @@ class Conversation:
 
 @contextmanager
 def interruption() -> Iterator[Event]:
-    """Whether Ctrl-C has been pressed in this block. It raises KeyboardInterrupt as ever, but Python drops an exception that comes
+    """Whether Ctrl-C was pressed in this block. It raises KeyboardInterrupt as ever, but Python drops an exception that comes
     while an object is being finalised, and then this is all that is left of it."""
     pressed = Event()
 
