@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,18 +12,10 @@ from types import FrameType
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(signum: signal.Signals, parent_pid: int | None = None) -> None:
-    """Have the kernel send `signum` to this process when its parent dies, however it dies. Linux only; elsewhere nothing.
-
-    Args:
-        signum: The signal to send.
-        parent_pid: The parent that should be alive now; if it is already gone the signal is sent at once. Default: no check.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum)
-    if parent_pid is not None and os.getppid() != parent_pid:
-        os.kill(os.getpid(), signum)
+def die_with_parent(signum: signal.Signals) -> None:
+    """Have the kernel send `signum` to this process when the thread that started it ends, however it ends. Linux only."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum)
 
 
 def on_termination(callback: Callable[[], None]) -> None:

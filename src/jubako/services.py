@@ -89,7 +89,7 @@ def _end_within(grace_period_s: float, abandon: Callable[[], None]) -> None:
 
 def _begin() -> Settings:
     # The arbiter may be killed outright; its children then drain and leave, as if it had told them to.
-    die_with_parent(signal.SIGTERM, os.getppid())
+    die_with_parent(signal.SIGTERM)
     settings = load_settings().settings
     configure_logging(settings)
     return settings
