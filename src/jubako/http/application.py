@@ -121,7 +121,7 @@ class Application:
                 gc.collect()
                 gc.freeze()
                 # And what a request leaves is freed without it: it may look a little less often than at each 700 new objects.
-                gc.set_threshold(GC_THRESHOLD, 20, 50)
+                gc.set_threshold(GC_THRESHOLD)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 phase = "shutdown"
