@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bentoml
 
+from jubako.listening import address_of
 from jubako.services import GatewayService, RunnerService
 from jubako.settings import load_settings
 
@@ -19,7 +20,7 @@ class Runner:
     name="gateway",
     service_class=GatewayService,
     workers=settings.workers,
-    http={"host": settings.host, "port": settings.port},  # BentoML's own default is every network
+    http={"host": address_of(settings.host), "port": settings.port},  # BentoML's own default is every network
 )
 class Gateway:
     """Answers OpenAI's API from the instances that the runner keeps."""

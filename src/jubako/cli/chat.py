@@ -10,9 +10,9 @@ import typer
 from jubako.cli.client import Client
 from jubako.cli.conversation import Conversation
 from jubako.cli.keyboard import Keyboard
-from jubako.cli.listening import url_of
 from jubako.cli.terminal import FAILED, USAGE, sentences
 from jubako.errors import JubakoError
+from jubako.listening import url_of
 from jubako.settings import load_settings
 
 INTERRUPTED = 130

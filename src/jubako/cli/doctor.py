@@ -18,10 +18,10 @@ from rich.text import Text
 
 from jubako import __version__
 from jubako.backends.declarations import BACKENDS
-from jubako.cli.listening import bindable_port
 from jubako.cli.terminal import FAILED, USAGE, out, sentences
 from jubako.cli.version import version_or_none
 from jubako.errors import ConfigurationError
+from jubako.listening import bindable_port
 from jubako.repository.cache import human_size
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.repository import Repository, read_repository

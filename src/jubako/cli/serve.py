@@ -14,9 +14,9 @@ from rich.text import Text
 
 from jubako.cli.banner import Announcer
 from jubako.cli.flags import with_settings
-from jubako.cli.listening import address_of, bindable_port, url_of
 from jubako.cli.preparation import prepare
 from jubako.cli.terminal import FAILED, USAGE, out, remark, sentences
+from jubako.listening import address_of, bindable_port, url_of
 from jubako.settings import FlagValue, LoadedSettings, Settings, as_text, load_settings
 
 
