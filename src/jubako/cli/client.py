@@ -81,7 +81,7 @@ class Client:
         for choice in chunk.choices:
             if choice.delta.reasoning_content:
                 yield Piece(choice.delta.reasoning_content, is_reasoning=True)
-            if choice.delta.content is not None:  # an empty one is a sign of life, at which Ctrl-C is heard
+            if choice.delta.content:
                 yield Piece(choice.delta.content)
 
     @contextmanager

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from threading import Event
-from types import FrameType
 
 import msgspec
 from rich.text import Text
@@ -48,14 +44,12 @@ class Conversation:
         answer: list[str] = []
         finished = False
         try:
-            with interruption() as interrupted, closing(self.client.answer(self.model, self.messages, self.sampling)) as pieces:
+            with closing(self.client.answer(self.model, self.messages, self.sampling)) as pieces:
                 for piece in pieces:
                     # Kept before it is shown: Ctrl-C may come at once when it is read.
                     if not piece.is_reasoning:
                         answer.append(piece.text)
                     _show(piece)
-                    if interrupted.is_set():
-                        raise KeyboardInterrupt
             finished = True
         except KeyboardInterrupt:
             pass
@@ -110,23 +104,6 @@ class Conversation:
             self.turns.append(Message("assistant", answer))
         else:
             self.turns.pop()
-
-
-@contextmanager
-def interruption() -> Iterator[Event]:
-    """Whether Ctrl-C was pressed in this block. It raises KeyboardInterrupt as ever, but Python drops an exception that comes
-    while an object is being finalised, and then this is all that is left of it."""
-    pressed = Event()
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        pressed.set()
-        signal.default_int_handler(signum, frame)
-
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _readings(value: str) -> list[Value]:

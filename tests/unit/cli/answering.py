@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from time import monotonic
 from typing import Any
 
 WAIT_S = 30.0
 
 
 class AnsweringServer(ThreadingHTTPServer):
-    """Answers each chat request with the next of `answers`, a list of pieces; a piece None goes on until the client has left.
+    """Answers each chat request with the next of `answers`, a list of pieces; a piece None waits until the client has left.
 
     Attributes:
         asked: The bodies of the chat requests, in order.
@@ -58,22 +57,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _event(self, piece: str | None) -> None:
         if piece is None:
-            self._go_on()
+            self.connection.settimeout(WAIT_S)
+            if self.connection.recv(1) == b"":
+                raise ConnectionAbortedError
         elif piece == "[BREAK]":
             self.wfile.write(b'data: {"error": {"message": "The instance died."}}\n\n')
         else:
             data = json.dumps({"choices": [{"index": 0, "delta": {"content": piece}}]}) if piece != "[DONE]" else piece
             self.wfile.write(f": comment\ndata: {data}\n\n".encode())
-
-    def _go_on(self) -> None:
-        """Say nothing new, as a model does that thinks, until the client has left."""
-        deadline = monotonic() + WAIT_S
-        self.connection.settimeout(0.05)
-        while monotonic() < deadline:
-            self._event("")
-            with suppress(TimeoutError):
-                if self.connection.recv(1) == b"":
-                    raise ConnectionAbortedError
 
     def _json(self, status: int, body: object) -> None:
         text = json.dumps(body).encode()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,18 +56,9 @@ class Terminal:
     def enter(self, line: str) -> None:
         self.type(line + "\r")
 
-    def press(self, key: str, until: str) -> None:
-        """Press `key` until `until` shows, as a person does: readline loses a Ctrl-C that comes just before it waits for keys."""
-        for _ in range(int(PATIENCE_S)):
-            self.type(key)
-            with suppress(AssertionError):
-                self.wait_for(until, patience_s=1.0)
-                return
-        raise AssertionError(f"{until!r} did not come:\n{self.screen[self._seen :]}")
-
-    def wait_for(self, text: str, patience_s: float = PATIENCE_S) -> str:
+    def wait_for(self, text: str) -> str:
         """Wait until `text` is on the screen below what was waited for before; returns what came up to it."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + PATIENCE_S
         while (found := self.screen.find(text, self._seen)) < 0:
             ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"{text!r} did not come:\n{self.screen[self._seen :]}"
@@ -88,5 +79,7 @@ class Terminal:
 
 
 def _take_terminal() -> None:
+    # As a shell starts a command: a process whose parents ran in the background would ignore Ctrl-C for ever.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The slave becomes the controlling terminal of the new session, so that Ctrl-C reaches the process.
     os.close(os.open(os.ttyname(0), os.O_RDWR))

@@ -119,7 +119,8 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
         terminal.enter("Thanks")
         terminal.wait_for("Fine.")
         terminal.wait_for(PROMPT)
-        terminal.press(CTRL_C, until="Ctrl-D leaves.")
+        terminal.type(CTRL_C)
+        terminal.wait_for("Ctrl-D leaves.")
         terminal.enter("/exit")
         assert terminal.wait_for_exit() == 0
     assert [message["content"] for message in server.asked[1]["messages"]] == ["Tell me a story", "Once upon", "Thanks"]
