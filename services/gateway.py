@@ -1,4 +1,4 @@
-"""The whole repository behind one HTTP and gRPC front end: ``bentoml serve services.gateway:Gateway``."""
+"""The whole repository behind one HTTP front end: ``bentoml serve services.gateway:Gateway``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""jubako: one versioned model repository, every engine behind one interface, served over HTTP and gRPC."""
+"""jubako: one versioned model repository, every engine behind one interface, served over HTTP."""
 
 __version__ = "0.1.0"
 
