@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from jubako.tensors import Region, Signature, Tensor
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-Task = Literal["chat", "completion", "embedding"]
+Task = Literal["chat", "completion", "embedding", "infer"]
 
 TokenId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 TokenIds = list[TokenId]
@@ -254,7 +256,48 @@ class DetokenizeRequest(Struct, frozen=True, kw_only=True, tag="detokenize"):
     tokens: TokenIds
 
 
-Request = ChatRequest | CompletionRequest | EmbedRequest | TokenizeRequest | DetokenizeRequest
+Parameter = bool | int | float | str
+"""A value that the Open Inference Protocol lets a request or an answer carry beside its tensors."""
+
+
+class RequestedOutput(Struct, frozen=True, array_like=True):
+    """An output that the caller wants.
+
+    Attributes:
+        classes: 0 for the tensor itself; else the so many highest values along its last axis, as BYTES ``value:index:label``.
+        region: Where in shared memory to write it; its result then has no contents.
+    """
+
+    name: str
+    classes: int = 0
+    region: Region | None = None
+
+
+class InferRequest(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="infer"):
+    """Tensors in, tensors out.
+
+    Attributes:
+        outputs: Those wanted; empty for all.
+        parameters: What the model itself may want to know. Requests with different ones never share a batch.
+        priority: 1 is the highest level; 0 the model's default one.
+        timeout_us: Longest wait in the queue, in microseconds; 0 leaves it to the model.
+    """
+
+    model: str
+    inputs: list[Tensor]
+    outputs: list[RequestedOutput] = []
+    parameters: dict[str, Parameter] = {}
+    priority: int = 0
+    timeout_us: int = 0
+
+
+class StatisticsRequest(Struct, frozen=True, kw_only=True, tag="statistics"):
+    """What has an instance done since it was loaded?"""
+
+    model: str
+
+
+Request = ChatRequest | CompletionRequest | EmbedRequest | TokenizeRequest | DetokenizeRequest | InferRequest | StatisticsRequest
 GenerateRequest = ChatRequest | CompletionRequest
 
 
@@ -376,13 +419,106 @@ class DetokenizeResult(Struct, frozen=True, kw_only=True, tag="detokenized"):
     text: str
 
 
-Result = GenerateResult | EmbedResult | TokenizeResult | DetokenizeResult
+class InferResult(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="inferred"):
+    """The answer to an :class:`InferRequest`, or one of the answers of a decoupled model."""
+
+    outputs: list[Tensor]
+    parameters: dict[str, Parameter] = {}
+
+
+StreamEvent = GenerateEvent | InferResult
+
+
+class Duration(Struct, frozen=True, array_like=True):
+    """How often something happened, and how long it took together, in nanoseconds."""
+
+    count: int = 0
+    ns: int = 0
+
+
+class BatchStatistics(Struct, frozen=True, array_like=True):
+    """The executions of one batch size, in rows."""
+
+    batch_size: int
+    compute_input: Duration = Duration()
+    compute_infer: Duration = Duration()
+    compute_output: Duration = Duration()
+
+
+class SchedulerStatistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the batcher believes and did.
+
+    Attributes:
+        fixed_s: Fitted seconds of an execution of no work, `a` of ``a + b * work``.
+        per_unit_s: Fitted seconds of each unit of work, `b`.
+        arrival_gap_s: Estimated time between arrivals, seconds.
+        predicted_s: Sum of the predicted times of all executions, to hold against the sum of the actual ones.
+        delayed: Executions that were held back for more requests.
+        cancelled: Requests that were dropped from the queue because nobody waited any more.
+        rejected: Requests that were refused because the queue was full.
+        expired: Requests whose time in the queue ran out, or that could not have met their deadline.
+        reason: Why the last batch was as large as it was, in a sentence.
+    """
+
+    fixed_s: float = 0.0
+    per_unit_s: float = 0.0
+    arrival_gap_s: float = 0.0
+    predicted_s: float = 0.0
+    delayed: int = 0
+    cancelled: int = 0
+    rejected: int = 0
+    expired: int = 0
+    reason: str = ""
+
+
+class StatisticsResult(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="statistics_result"):
+    """What one instance has done since it was loaded. The durations are those of KServe's statistics extension.
+
+    Attributes:
+        last_inference_ms: When the last request came, milliseconds since 1970.
+        inferences: Rows that were computed; `executions`: batches.
+    """
+
+    last_inference_ms: int = 0
+    inferences: int = 0
+    executions: int = 0
+    success: Duration = Duration()
+    fail: Duration = Duration()
+    queue: Duration = Duration()
+    compute_input: Duration = Duration()
+    compute_infer: Duration = Duration()
+    compute_output: Duration = Duration()
+    batches: list[BatchStatistics] = []
+    scheduler: SchedulerStatistics | None = None
+
+
+Result = GenerateResult | EmbedResult | TokenizeResult | DetokenizeResult | InferResult | StatisticsResult
 
 
 # --- what the control plane says of models --------------------------------------------------------------------------------
 
 VersionState = Literal["LOADING", "READY", "UNAVAILABLE", "FAILED", "UNLOADED"]
 InstanceState = Literal["STARTING", "READY", "STALLED", "DRAINING", "STOPPED"]
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a version only once it is loaded.
+
+    Attributes:
+        signature: The tensors that it takes and gives; None for a model of text.
+    """
+
+    context_length: int | None = None
+    signature: Signature | None = None
+
+
+class SharedRegion(Struct, frozen=True, kw_only=True):
+    """A region of system shared memory that a client registered under `name`: `byte_size` bytes of `key`, from `offset`."""
+
+    name: str
+    key: str
+    byte_size: int
+    offset: int = 0
 
 
 class InstanceStatus(Struct, frozen=True, kw_only=True):
@@ -396,7 +532,14 @@ class InstanceStatus(Struct, frozen=True, kw_only=True):
 
 
 class VersionStatus(Struct, frozen=True, kw_only=True):
-    """One version of one model. `reason` says why it is not READY, in a sentence; `timeout_s` bounds a whole request."""
+    """One version of one model.
+
+    Attributes:
+        reason: Why it is not READY, in a sentence.
+        info: What is known since it was loaded; None before.
+        config: The entry as KServe's model configuration extension shows it: JSON of ``inference.ModelConfig``; empty for none.
+        timeout_s: Bounds a whole request, seconds.
+    """
 
     model: str
     version: int
@@ -406,14 +549,20 @@ class VersionStatus(Struct, frozen=True, kw_only=True):
     backend: str
     reason: str = ""
     instances: list[InstanceStatus] = []
-    context_length: int | None = None
+    info: ModelInfo | None = None
+    config: str = ""
     created: int = 0
     timeout_s: float = 600.0
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The whole repository as the runner sees it; `serial` grows with each change."""
+    """The whole repository as the runner sees it; `serial` grows with each change.
+
+    Attributes:
+        regions: Shared memory that clients registered, for all gateways.
+    """
 
     serial: int
     versions: list[VersionStatus]
+    regions: list[SharedRegion] = []
     draining: bool = False

@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import AsyncIterator
 
-from jubako.backends.base import Backend, ModelInfo
+from jubako.backends.base import Backend
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext
 from jubako.errors import ConfigurationError
-from jubako.messages import CompletionRequest, Delta, GenerateEvent, GenerateRequest, Usage
+from jubako.messages import CompletionRequest, Delta, GenerateEvent, GenerateRequest, ModelInfo, Usage
 
 
 class Troubled(Backend):

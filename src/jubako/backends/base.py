@@ -8,10 +8,10 @@ because nothing but an instance ever imports it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext
@@ -23,11 +23,24 @@ from jubako.messages import (
     EmbedResult,
     GenerateEvent,
     GenerateRequest,
+    InferRequest,
+    InferResult,
+    ModelInfo,
+    Parameter,
     SamplingParams,
+    StatisticsResult,
     Task,
     TokenizeRequest,
     TokenizeResult,
 )
+from jubako.repository.config import BatchingConfig, WarmupConfig
+from jubako.tensors import Signature, TensorSpec
+
+Done: TypeAlias = Callable[[InferResult | Exception], None]
+"""Takes the answer to a request, once, in the event loop's thread."""
+
+Cancel: TypeAlias = Callable[[], None]
+"""Takes a request back; harmless once it is answered."""
 
 
 class ModelSpec(Struct, frozen=True, kw_only=True):
@@ -41,6 +54,14 @@ class ModelSpec(Struct, frozen=True, kw_only=True):
         max_concurrency: Most requests in the engine at once; None leaves it to the engine.
         max_queue_size: Most requests that wait; one more is refused with :class:`jubako.errors.Overloaded`.
         queue_timeout_s: Longest wait in the queue, seconds; None is as long as the request may take.
+        folder: Absolute path of the entry's folder, in which labels, warm-up data and version folders lie; "" if there is none.
+        inputs: What the entry says of the inputs of a tensor model; empty where it leaves that to the model's file.
+        outputs: The same of its outputs; their labels are read already.
+        max_batch_size: As the entry says; None leaves it to the model's file.
+        decoupled: Whether the entry says that a request may have any number of answers.
+        parameters: The entry's ``parameters``, for a model of the user's own code.
+        config: The entry as JSON of KServe's ``inference.ModelConfig``, for models that read it; "" for none.
+        device_index: Which accelerator this instance is to use, counted from 0; None leaves it to the engine.
     """
 
     model: str
@@ -54,12 +75,32 @@ class ModelSpec(Struct, frozen=True, kw_only=True):
     max_concurrency: int | None = None
     max_queue_size: int = 128
     queue_timeout_s: float | None = None
+    folder: str = ""
+    inputs: list[TensorSpec] = []
+    outputs: list[TensorSpec] = []
+    max_batch_size: int | None = None
+    decoupled: bool = False
+    batching: BatchingConfig = field(default_factory=BatchingConfig)
+    warmup: list[WarmupConfig] = []
+    parameters: dict[str, Parameter] = {}
+    config: str = ""
+    device_index: int | None = None
 
 
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    """What is known only once the model is loaded."""
+class OtherModels(Protocol):
+    """The other models of the repository, as a model that calls them sees them.
 
-    context_length: int | None = None
+    Errors are those of :class:`jubako.errors.JubakoError`. Cancelling the task, or closing the iterator, cancels the work.
+    """
+
+    async def infer(self, request: InferRequest) -> InferResult:
+        """Ask the model, or ``model:version``, that `request` names, and wait while it may still become ready."""
+
+    def infer_stream(self, request: InferRequest) -> AsyncIterator[InferResult]:
+        """As :meth:`infer`, for models that give any number of answers."""
+
+    async def signature(self, model: str) -> Signature:
+        """What a model takes and gives, once it is ready."""
 
 
 class Backend(ABC):
@@ -72,6 +113,8 @@ class Backend(ABC):
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
+        self.others: OtherModels
+        """The other models: set before :meth:`load`, if the backend's declaration says `calls_models`."""
 
     @abstractmethod
     async def load(self) -> ModelInfo:
@@ -100,6 +143,29 @@ class Backend(ABC):
 
     async def detokenize(self, request: DetokenizeRequest) -> DetokenizeResult:
         raise self._unsupported("tokenization")
+
+    async def infer(self, request: InferRequest, call: CallContext) -> InferResult:
+        """Answer one tensor request. Its shared memory is mapped already; outputs may be more than were asked for."""
+        raise self._unsupported("tensors")
+
+    def infer_stream(self, request: InferRequest, call: CallContext) -> AsyncIterator[InferResult]:
+        """Answer one tensor request with any number of results, each as soon as there is one."""
+        raise self._unsupported("tensors")
+
+    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+        """Take a tensor request whose answer will be given to `done`, without a task of its own: the short way to a batch.
+
+        Returns what takes the request back, after which `done` is not called; None from a backend that answers only by
+        :meth:`infer`.
+
+        Raises:
+            JubakoError: the request is refused.
+        """
+        return None
+
+    def statistics(self) -> StatisticsResult:
+        """What was done since the model was loaded."""
+        return StatisticsResult()
 
     def _unsupported(self, what: str) -> Unsupported:
         serves = ", ".join(self.spec.tasks) or "nothing"

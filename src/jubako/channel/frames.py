@@ -4,7 +4,7 @@ A frame is a 4-byte little-endian length and that many bytes of msgpack: an arra
 
     gateway  ──► instance   Call, Credit, Cancel
     instance ──► gateway    Hello, Queued, Started, Chunk, End, Failed, Load
-    runner   ──► instance   Start, Drain          (over the runner's own socket pair, besides the above)
+    runner   ──► instance   Start, Repository, Drain   (over the runner's own socket pair, besides the above)
     instance ──► runner     Loading, Hello, LoadFailed, Load
 
 Only one version of jubako speaks on a channel, so frames carry no version of their own; `Hello` does.
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from jubako.errors import WireError
-from jubako.messages import GenerateEvent, Request, Result
+from jubako.messages import ModelInfo, Request, Result, Snapshot, StreamEvent
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 """A longer frame is a broken peer; the connection is closed."""
@@ -36,7 +36,7 @@ class Hello(Frame, frozen=True, tag="hello"):
 
     model: str
     version: int
-    context_length: int | None = None
+    info: ModelInfo = ModelInfo()
 
 
 class Start(Frame, frozen=True, tag="start"):
@@ -50,6 +50,12 @@ class LoadFailed(Frame, frozen=True, tag="load_failed"):
 
     reason: str
     permanent: bool
+
+
+class Repository(Frame, frozen=True, tag="repository"):
+    """To an instance that asks other models: which there are now, and where."""
+
+    snapshot: Snapshot
 
 
 class Drain(Frame, frozen=True, tag="drain"):
@@ -104,7 +110,7 @@ class Chunk(Frame, frozen=True, tag="chunk"):
     """Events of stream `id`, all that were ready."""
 
     id: int
-    events: list[GenerateEvent]
+    events: list[StreamEvent]
 
 
 class End(Frame, frozen=True, tag="end"):
@@ -121,7 +127,9 @@ class Failed(Frame, frozen=True, tag="failed"):
     error: WireError
 
 
-AnyFrame = Hello | Start | LoadFailed | Drain | Load | Call | Credit | Cancel | Queued | Started | Chunk | End | Failed
+AnyFrame = (
+    Hello | Start | LoadFailed | Repository | Drain | Load | Call | Credit | Cancel | Queued | Started | Chunk | End | Failed
+)
 
 _LENGTH = struct.Struct("<I")
 _encoder = msgspec.msgpack.Encoder()

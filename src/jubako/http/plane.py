@@ -13,6 +13,10 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     GenerateResult,
+    InferRequest,
+    InferResult,
+    SharedRegion,
+    StatisticsResult,
     TokenizeRequest,
     TokenizeResult,
     VersionStatus,
@@ -28,11 +32,51 @@ class Plane(Protocol):
 
     def ready(self) -> bool: ...
 
-    def metrics(self) -> bytes: ...
+    def index(self) -> list[VersionStatus]:
+        """Every version of every model, those that are not loaded and entries that are broken included."""
+
+    async def metrics(self) -> bytes: ...
+
+    async def statistics(self, name: str) -> StatisticsResult:
+        """What the instances of the version that `name` means have done, summed."""
+
+    async def load(self, model: str) -> None:
+        """Read the entry again and serve its versions; return once they can answer. A model that is served already goes on
+        until its successor can.
+
+        Raises:
+            ModelNotFound: there is no such entry.
+            ModelFailed: it can't be loaded; the message says why. What was served before still is.
+        """
+
+    async def unload(self, model: str) -> None:
+        """Serve the model no longer; return once its instances are gone. Calls in flight are finished first.
+
+        Raises:
+            ModelNotFound: there is no such entry.
+        """
+
+    def regions(self) -> list[SharedRegion]:
+        """The shared memory that is registered."""
+
+    async def register_region(self, region: SharedRegion) -> None:
+        """
+        Raises:
+            InvalidRequest: its name is taken, or there is no such shared memory, or it is shorter.
+        """
+
+    async def unregister_region(self, name: str | None) -> None:
+        """Forget the region `name`, or all of them. One that is not registered is none already."""
 
     async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult: ...
 
     def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]: ...
+
+    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
+        """Answer a tensor request; for a model of text, one with the tensors of :mod:`jubako.dataplane.text_tensors`."""
+
+    def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
+        """As :meth:`infer`, each item being all answers that have come since the last."""
 
     async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult: ...
 

@@ -8,11 +8,12 @@ from it. Plain frozen dataclasses, so that an instance can hold them without pyd
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
-from jubako.messages import SamplingParams, Task
+from jubako.messages import Parameter, SamplingParams, Task
+from jubako.tensors import Datatype
 
 CLOSED = {"extra": "forbid", "use_attribute_docstrings": True, "arbitrary_types_allowed": True}
 """pydantic's settings for every configuration dataclass: unknown fields are refused, docstrings are kept, and the waist's own
@@ -45,6 +46,142 @@ class Limits:
 
     stall_timeout_s: Annotated[float, Gt(0)] = 60.0
     """An instance with work that produces nothing for this many seconds is taken out and replaced. Default 60."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorConfig:
+    """One input or output of a tensor model."""
+
+    __pydantic_config__ = CLOSED
+
+    name: Annotated[str, MinLen(1), MaxLen(256)]
+    """The tensor's name. Required."""
+
+    datatype: Datatype
+    """The type of its elements, such as ``FP32``. Required."""
+
+    shape: list[Annotated[int, Ge(-1)]]
+    """Its dimensions, without the batch dimension where `max_batch_size` is above 0; ``-1`` is any length. Required."""
+
+    optional: bool = False
+    """Whether a request may leave the input out. Default false."""
+
+    ragged: bool = False
+    """Whether requests with different shapes of this input may share a batch; their elements are joined end to end.
+    Default false."""
+
+    labels: str | list[str] = field(default_factory=list)
+    """Names of the classes along the last axis of an output: a list, or a text file of the entry with one on each line.
+    Default: none."""
+
+    description: str = ""
+    """What it is, for people. Default: empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueConfig:
+    """How requests of one priority level wait."""
+
+    __pydantic_config__ = CLOSED
+
+    max_size: Annotated[int, Ge(0)] | None = None
+    """Most requests that wait; one more is refused with status 429. Default: `limits.max_queue_size`."""
+
+    timeout_ms: Annotated[float, Gt(0)] | None = None
+    """Longest wait, in milliseconds. Default: `limits.queue_timeout_s`."""
+
+    timeout_action: Literal["reject", "delay"] = "reject"
+    """What becomes of a request whose wait was too long: ``reject`` fails it with status 504, ``delay`` lets it wait until no
+    other request does. Default ``reject``."""
+
+    allow_timeout_override: bool = True
+    """Whether a request may name a shorter wait of its own. Default true."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchingConfig:
+    """How requests share a batch. The defaults adapt themselves; each field is a bound on what the batcher may choose."""
+
+    __pydantic_config__ = CLOSED
+
+    max_delay_ms: Annotated[float, Ge(0)] | None = None
+    """Longest that an idle instance may be held back for more requests, in milliseconds. Default: as long as the measured
+    times and arrivals say that it pays; 0 never waits."""
+
+    latency_objective_ms: Annotated[float, Gt(0)] | None = None
+    """Batches are kept small enough, by the measured times, for their requests to be answered within this many milliseconds of
+    their arrival. Default: none."""
+
+    max_work: Annotated[float, Gt(0)] | None = None
+    """Most work in a batch, in units of `cost`, padding included. Default: only `max_batch_size` bounds it."""
+
+    cost: Literal["rows", "elements"] | str = "rows"
+    """What counts as a unit of work: ``rows``, ``elements`` of all inputs, or the name of an input whose elements count, such as
+    ``input_ids`` for tokens. A Python model may count for itself with a method ``cost``. Default ``rows``."""
+
+    preferred_sizes: list[Annotated[int, Ge(1)]] = field(default_factory=list)
+    """Sizes, in rows, that the model runs best; a batch is cut down to the largest of them that is full. Default: any size."""
+
+    length_buckets: dict[str, list[Annotated[int, Ge(1)]]] = field(default_factory=dict)
+    """For an input whose one ``-1`` dimension differs between requests: the lengths to which it is padded with zeros, so that
+    requests of the same bucket share a batch. Default: only equal shapes share one."""
+
+    preserve_order: bool = False
+    """Answer requests in the order in which they came. Default false."""
+
+    max_in_flight: Annotated[int, Ge(1), Le(64)] = 1
+    """Batches that one instance runs at the same time. Default 1."""
+
+    priority_levels: Annotated[int, Ge(0), Le(1000)] = 0
+    """How many levels there are; 1 is the highest. Default 0: requests have no priority."""
+
+    default_priority: Annotated[int, Ge(0)] = 0
+    """The level of requests that name none. Default: the middle one."""
+
+    queue: QueueConfig = field(default_factory=QueueConfig)
+    """How requests wait, at every level that `queues` does not name."""
+
+    queues: dict[int, QueueConfig] = field(default_factory=dict)
+    """How requests of particular levels wait. Default: all as `queue` says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionPolicy:
+    """Which versions are served: one of the three."""
+
+    __pydantic_config__ = CLOSED
+
+    latest: Annotated[int, Ge(1)] | None = None
+    """The so many with the highest numbers. Default 1, if nothing else is said."""
+
+    all: bool = False
+    """Every version. Default false."""
+
+    specific: list[Annotated[int, Ge(1)]] | None = None
+    """These versions. Default: not used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupConfig:
+    """A request that each instance answers for itself before it is ready."""
+
+    __pydantic_config__ = CLOSED
+
+    name: str = ""
+    """What it is called in the log. Default: its number."""
+
+    batch_size: Annotated[int, Ge(1)] = 1
+    """Its rows, where the model has a batch dimension. Default 1."""
+
+    count: Annotated[int, Ge(1)] = 1
+    """How often it is run. Default 1."""
+
+    shapes: dict[str, list[Annotated[int, Ge(0)]]] = field(default_factory=dict)
+    """The shapes of inputs that have ``-1`` in theirs, without the batch dimension. Default: 1 for each ``-1``."""
+
+    data: dict[str, Literal["zeros", "random"] | str] = field(default_factory=dict)
+    """What each input holds: ``zeros``, ``random``, or a file in the entry's folder ``warmup`` with its raw contents.
+    Default ``zeros``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +219,8 @@ class ModelConfig:
     """The licence of the weights, as an SPDX identifier such as ``Apache-2.0``. Default: empty, not stated."""
 
     tasks: Annotated[list[Task], MinLen(1)] | None = None
-    """What the model serves: ``chat``, ``completion``, ``embedding``. Default: what the backend usually serves."""
+    """What the model serves: ``chat``, ``completion``, ``embedding``, ``infer`` (tensors).
+    Default: what the backend usually serves."""
 
     source: str | None = None
     """Where the weights come from, for every version that does not say its own. See `source` of version.yaml."""
@@ -109,3 +247,25 @@ class ModelConfig:
 
     instances: Annotated[int, Ge(1), Le(64)] = 1
     """How many processes load the model. Requests go to the least busy. Default 1."""
+
+    versions: VersionPolicy = field(default_factory=VersionPolicy)
+    """Which versions are served. Default: the latest one."""
+
+    inputs: list[TensorConfig] = field(default_factory=list)
+    """What a tensor model takes. Default: what the model's file says, where it does."""
+
+    outputs: list[TensorConfig] = field(default_factory=list)
+    """What a tensor model gives. Default: what the model's file says, where it does."""
+
+    max_batch_size: Annotated[int, Ge(0)] | None = None
+    """Most rows that a tensor model computes together. 0: its tensors have no batch dimension. Default: 32 where the model's file
+    shows that the first dimension of every tensor is free, else 0."""
+
+    batching: BatchingConfig = field(default_factory=BatchingConfig)
+    """How requests share a batch."""
+
+    warmup: list[WarmupConfig] = field(default_factory=list)
+    """Requests that an instance answers for itself before it is ready. Default: none."""
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    """Values that a model of your own code reads when it is loaded. Default: none."""

@@ -21,6 +21,7 @@ class BackendDeclaration:
         needs_weights: Whether a version must have a source.
         modules: Modules that must be importable for it to run.
         extra: The optional dependency of jubako that installs them, or "" if none is needed.
+        calls_models: Whether its models may ask other models of the repository.
     """
 
     name: str
@@ -32,3 +33,4 @@ class BackendDeclaration:
     needs_weights: bool
     modules: tuple[str, ...] = ()
     extra: str = ""
+    calls_models: bool = False

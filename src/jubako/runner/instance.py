@@ -28,12 +28,13 @@ from typing import NoReturn
 
 import msgspec
 
-from jubako.backends.base import Backend, ModelInfo, ModelSpec
+from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.declarations import BACKENDS
 from jubako.channel.connection import Connection
 from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Start
 from jubako.channel.server import ChannelServer
 from jubako.errors import ConfigurationError
+from jubako.messages import ModelInfo
 from jubako.process import die_with_parent
 from jubako.runner.answering import Answers
 
@@ -100,7 +101,7 @@ class Instance:
 
     async def _serve(self, spec: ModelSpec, info: ModelInfo) -> None:
         assert self._backend is not None
-        hello = Hello(spec.model, spec.version, info.context_length)
+        hello = Hello(spec.model, spec.version, info)
         server = ChannelServer(Answers(self._backend), self._backend.current_load)
 
         def greet() -> Connection:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jubako.backends.base import ModelSpec
-from jubako.messages import InstanceState, InstanceStatus
+from jubako.messages import InstanceState, InstanceStatus, ModelInfo
 from jubako.repository.config import Limits
 from jubako.runner.instance_process import InstanceExited, InstanceProcess, LoadError, Stalled
 from jubako.runner.restarts import RestartPolicy, Restarts, pause
@@ -38,7 +38,7 @@ class InstanceKeeper:
         self.reason = ""
         self.gave_up = False
         self.was_ready = False
-        self.context_length: int | None = None
+        self.info: ModelInfo | None = None
         self._limits = limits
         self._sockets = sockets
         self._policy = policy
@@ -116,7 +116,7 @@ class InstanceKeeper:
         try:
             hello = await process.loaded(self._limits.load_timeout_s)
             ready_since = asyncio.get_running_loop().time()
-            self._welcome(hello.context_length)
+            self._welcome(hello.info)
             await process.work(self._limits.stall_timeout_s)
         except LoadError as error:
             return _Failure(reason=error.reason, permanent=error.permanent)
@@ -130,11 +130,11 @@ class InstanceKeeper:
             self._process, self._address = None, ""
         return _Failure(reason=how_it_ended, ready_since=ready_since)
 
-    def _welcome(self, context_length: int | None) -> None:
+    def _welcome(self, info: ModelInfo) -> None:
         if self._leaving.is_set():
             self.kill()
             return
-        self.context_length = context_length
+        self.info = info
         self.was_ready = True
         self.reason = ""
         self._become("READY")

@@ -97,7 +97,7 @@ class VersionRunner:
             backend=deployment.backend,
             reason=self._reason(state),
             instances=[] if self._obtaining else [keeper.status() for keeper in self._keepers],
-            context_length=next((k.context_length for k in self._keepers if k.context_length is not None), None),
+            info=next((keeper.info for keeper in self._keepers if keeper.info is not None), None),
             created=deployment.created,
             timeout_s=deployment.limits.timeout_s,
         )

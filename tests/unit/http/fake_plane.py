@@ -18,6 +18,7 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     GenerateResult,
+    ModelInfo,
     Request,
     Timings,
     TokenizeRequest,
@@ -35,7 +36,7 @@ CHAT = VersionStatus(
     served_names=["talk:2b", "Org/Talk-2B"],
     tasks=["chat", "completion"],
     backend="echo",
-    context_length=2048,
+    info=ModelInfo(context_length=2048),
     created=1_700_000_000,
 )
 EMBED = VersionStatus(model="embed", version=1, state="READY", served_names=[], tasks=["embedding"], backend="echo")

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from jubako.backends.admission import Admission
-from jubako.backends.base import Backend, ModelInfo, ModelSpec
+from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.echo.params import EchoParams
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext
@@ -34,6 +34,7 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     Message,
+    ModelInfo,
     Prompt,
     TextPart,
     Timings,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jubako.backends.admission import Admission, Place
-from jubako.backends.base import Backend, ModelInfo, ModelSpec
+from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.text.engine import EngineInfo, TextEngine
 from jubako.backends.text.plan import ChoicePlan, Planner
 from jubako.backends.text.tally import Tally
@@ -29,6 +29,7 @@ from jubako.messages import (
     EmbedResult,
     GenerateEvent,
     GenerateRequest,
+    ModelInfo,
     TokenizeRequest,
     TokenizeResult,
     Usage,

@@ -15,6 +15,7 @@ _ENDPOINTS: dict[Task, str] = {
     "chat": "/v1/chat/completions",
     "completion": "/v1/completions",
     "embedding": "/v1/embeddings",
+    "infer": "/v2/models/{name}/infer",
 }
 
 
@@ -57,5 +58,5 @@ def _model(status: VersionStatus) -> Model:
         version=status.version,
         tasks=status.tasks,
         backend=status.backend,
-        max_model_len=status.context_length,
+        max_model_len=status.info.context_length if status.info else None,
     )
