@@ -17,15 +17,15 @@ from urllib.parse import unquote, urlsplit
 from _bentoml_sdk import Service
 from starlette.types import ASGIApp
 
-from jubako.dataplane.fleet import Fleet
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
 from jubako.http.application import application
 from jubako.logs import configure_logging
 from jubako.process import die_with_parent, on_termination
+from jubako.routing.fleet import Fleet
+from jubako.routing.watch import watch
 from jubako.runner.control import control_application
-from jubako.runner.watch import watch
 from jubako.settings import Settings, load_settings
 
 LAST_WORDS_S = 2.0

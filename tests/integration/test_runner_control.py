@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from jubako.messages import InstanceStatus, Snapshot
-from jubako.runner.watch import watch
+from jubako.routing.watch import watch
 from tests.integration.runner_serving import (
     LONG_S,
     answer,
@@ -110,7 +110,8 @@ async def test_a_broken_entry_fails_alone_and_says_why(make_runner: MakeRunner) 
     assert good.state == "READY"
     assert "good:1b" in good.served_names
     assert good.tasks == ["chat", "completion", "embedding"]
-    assert good.context_length == 4096
+    assert good.info is not None
+    assert good.info.context_length == 4096
     assert good.created > 0
     assert bad.state == "FAILED"
     assert "ecko" in bad.reason

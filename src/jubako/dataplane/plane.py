@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
-from jubako.dataplane.fleet import Fleet
 from jubako.dataplane.metrics import Measurement, Metrics
 from jubako.errors import DeadlineExceeded, InstanceLost, ModelNotReady
 from jubako.messages import (
@@ -28,6 +27,7 @@ from jubako.messages import (
     Usage,
     VersionStatus,
 )
+from jubako.routing.fleet import Fleet
 
 log = logging.getLogger(__name__)
 

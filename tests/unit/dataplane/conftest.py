@@ -11,7 +11,6 @@ import pytest
 
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext, ChannelServer
-from jubako.dataplane.fleet import Fleet
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.messages import (
@@ -28,6 +27,7 @@ from jubako.messages import (
     VersionState,
     VersionStatus,
 )
+from jubako.routing.fleet import Fleet
 
 
 class Model:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from jubako.dataplane.fleet import Fleet
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import DeadlineExceeded, InstanceLost, ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import ChatRequest, Delta, GenerateEvent, GenerateResult, Message, VersionState
+from jubako.routing.fleet import Fleet
 from tests.unit.dataplane.conftest import FakeRunner, version
 
 REQUEST = ChatRequest(model="m", messages=[Message("user", "hi")])

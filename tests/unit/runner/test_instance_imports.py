@@ -20,7 +20,7 @@ print([name for name in {GATEWAY_ONLY!r} if name in sys.modules])
 def test_watching_imports_no_more_than_it_needs() -> None:
     program = f"""
 import sys
-import jubako.runner.watch
+import jubako.routing.watch
 print([name for name in {GATEWAY_ONLY!r} if name in sys.modules])
 """
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

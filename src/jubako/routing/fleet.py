@@ -7,9 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Set
 
 from jubako.channel.client import ChannelClient
-from jubako.dataplane.catalog import Catalog
 from jubako.errors import JubakoError, ModelFailed, ModelNotReady
 from jubako.messages import Snapshot, VersionStatus
+from jubako.routing.catalog import Catalog
 
 log = logging.getLogger(__name__)
 

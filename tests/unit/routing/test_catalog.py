@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from jubako.dataplane.catalog import Catalog
 from jubako.errors import ModelNotFound
 from jubako.messages import Snapshot, VersionStatus
+from jubako.routing.catalog import Catalog
 from tests.unit.dataplane.conftest import version
 
 
