@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench-llm bench-gateway lock clean
+.PHONY: help install serve test lint format protos bench-llm bench-gateway lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -30,6 +30,9 @@ lint: install ## check style, types and the direction of imports
 format: install ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+protos: install ## make the gRPC messages again from protos/
+	$(BIN)/python protos/generate.py src/jubako/protos
 
 bench-llm: install ## tokens a second and time to first token, against the bare engine
 	$(BIN)/python -m benchmarks.llm
