@@ -78,7 +78,7 @@ _DATATYPES: Final[dict[np.dtype[np.generic], Datatype]] = {
 _LENGTH: Final = struct.Struct("<I")
 
 
-class Region(Struct, frozen=True, array_like=True):
+class Region(Struct, frozen=True, array_like=True, gc=False):
     """A part of a shared memory region of this machine.
 
     Attributes:
@@ -92,7 +92,7 @@ class Region(Struct, frozen=True, array_like=True):
     byte_size: int
 
 
-class Tensor(Struct, frozen=True, array_like=True):
+class Tensor(Struct, frozen=True, array_like=True, gc=False):
     """One tensor with its contents.
 
     Attributes:

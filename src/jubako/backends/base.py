@@ -8,13 +8,13 @@ because nothing but an instance ever imports it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol, TypeAlias
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from jubako.channel.frames import Load
-from jubako.channel.server import CallContext
+from jubako.channel.server import CallContext, Cancel, Done
 from jubako.errors import Unsupported
 from jubako.messages import (
     DetokenizeRequest,
@@ -35,12 +35,6 @@ from jubako.messages import (
 )
 from jubako.repository.config import BatchingConfig, WarmupConfig
 from jubako.tensors import Signature, TensorSpec
-
-Done: TypeAlias = Callable[[InferResult | Exception], None]
-"""Takes the answer to a request, once, in the event loop's thread."""
-
-Cancel: TypeAlias = Callable[[], None]
-"""Takes a request back; harmless once it is answered."""
 
 
 class ModelSpec(Struct, frozen=True, kw_only=True):

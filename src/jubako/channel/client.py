@@ -22,7 +22,7 @@ from jubako.channel.frames import (
     Started,
 )
 from jubako.errors import InstanceLost, JubakoError
-from jubako.messages import GenerateEvent, Request, Result
+from jubako.messages import Request, Result, StreamEvent
 
 
 class PendingCall:
@@ -35,7 +35,7 @@ class PendingCall:
         self.untouched = False
         self._channel = channel
         self._id = call_id
-        self._events: list[GenerateEvent] = []
+        self._events: list[StreamEvent] = []
         self._unacknowledged = 0
         self._result: Result | None = None
         self._error: Exception | None = None
@@ -66,7 +66,7 @@ class PendingCall:
         assert self._result is not None, "an answer without a result"
         return self._result
 
-    async def batches(self) -> AsyncIterator[list[GenerateEvent]]:
+    async def batches(self) -> AsyncIterator[list[StreamEvent]]:
         """The events of a streamed call, each time all that have arrived since the last. Raises as :meth:`result` does."""
         while True:
             if self._events:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from jubako.channel.frames import AnyFrame, FrameReader, ProtocolError, encode
+from jubako.channel.frames import AnyFrame, FrameReader, FrameWriter, ProtocolError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ class Connection(asyncio.Protocol):
         self._reader = FrameReader()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._outgoing: list[bytes] = []
+        self._outgoing = FrameWriter()
+        self._flush_scheduled = False
         self._closed = False
 
     @property
@@ -46,9 +47,10 @@ class Connection(asyncio.Protocol):
         """Send `frame` with all others of this turn of the loop. On a closed connection it is dropped."""
         if self._closed:
             return
-        if not self._outgoing:
+        self._outgoing.add(frame)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
             self._loop.call_soon(self._flush)
-        self._outgoing.append(encode(frame))
 
     def close(self) -> None:
         """Send what is left, then close."""
@@ -57,12 +59,18 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _flush(self) -> None:
-        if not self._outgoing or self._transport is None:
+        if self._transport is None:
+            return
+        self._flush_scheduled = False
+        if not self._outgoing or self._closed:
             return
         if self._last_word is not None and (frame := self._last_word()) is not None:
-            self._outgoing.append(encode(frame))
-        self._transport.write(b"".join(self._outgoing))
-        self._outgoing.clear()
+            self._outgoing.add(frame)
+        pieces = self._outgoing.take()
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        else:
+            self._transport.writelines(pieces)
 
     # asyncio.Protocol
 
@@ -84,5 +92,5 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
-        self._outgoing.clear()
+        self._outgoing.take()
         self._peer.on_closed(self)

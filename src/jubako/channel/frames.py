@@ -1,6 +1,7 @@
 """The frames, and how they lie on the wire.
 
-A frame is a 4-byte little-endian length and that many bytes of msgpack: an array whose first element names the kind.
+A frame is two little-endian lengths of 4 bytes, that many bytes of msgpack (an array whose first element names the kind) and
+that many bytes attached: the contents of its large tensors, one after the other.
 
     gateway  ──► instance   Call, Credit, Cancel
     instance ──► gateway    Hello, Queued, Started, Chunk, End, Failed, Load
@@ -13,15 +14,22 @@ Only one version of jubako speaks on a channel, so frames carry no version of th
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
+from msgspec.structs import force_setattr
 
 from jubako.errors import WireError
-from jubako.messages import ModelInfo, Request, Result, Snapshot, StreamEvent
+from jubako.messages import InferRequest, InferResult, ModelInfo, Request, Result, Snapshot, StreamEvent
+from jubako.tensors import Buffer, Tensor
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
-"""A longer frame is a broken peer; the connection is closed."""
+"""A longer frame, without what is attached to it, is a broken peer; the connection is closed."""
+
+ATTACH_BYTES = 64 * 1024
+"""Contents of a tensor from this length on follow the frame instead of being copied into it."""
 
 CREDIT_WINDOW = 8
 """Chunks of one stream that may be on their way unread. What comes after waits, merged, in the instance."""
@@ -131,7 +139,8 @@ AnyFrame = (
     Hello | Start | LoadFailed | Repository | Drain | Load | Call | Credit | Cancel | Queued | Started | Chunk | End | Failed
 )
 
-_LENGTH = struct.Struct("<I")
+_PREFIX = struct.Struct("<II")
+_NO_PREFIX = bytes(_PREFIX.size)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(AnyFrame)
 
@@ -140,18 +149,62 @@ class ProtocolError(Exception):
     """The peer sent what is no frame."""
 
 
-def encode(frame: AnyFrame) -> bytes:
-    buffer = bytearray(_LENGTH.size)
-    _encoder.encode_into(frame, buffer, _LENGTH.size)
-    _LENGTH.pack_into(buffer, 0, len(buffer) - _LENGTH.size)
-    return bytes(buffer)
+class FrameWriter:
+    """Gathers frames for one write. Large contents of tensors are not copied: they become pieces of their own."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Buffer] = []
+        self._buffer = bytearray()
+
+    def __bool__(self) -> bool:
+        return bool(self._buffer or self._pieces)
+
+    def add(self, frame: AnyFrame) -> None:
+        """
+        Raises:
+            TypeError, ValueError: the frame can't be encoded; nothing of it was added.
+        """
+        large = [tensor for tensor in _tensors(frame) if len(tensor.data) >= ATTACH_BYTES]
+        contents = [tensor.data for tensor in large]
+        for tensor in large:
+            _set_contents(tensor, b"", len(tensor.data))
+        buffer = self._buffer
+        start = len(buffer)
+        buffer += _NO_PREFIX
+        try:
+            _encoder.encode_into(frame, buffer, -1)
+        except Exception:
+            del buffer[start:]
+            raise
+        finally:
+            for tensor, data in zip(large, contents, strict=True):
+                _set_contents(tensor, data, 0)
+        _PREFIX.pack_into(buffer, start, len(buffer) - start - _PREFIX.size, sum(map(len, contents)))
+        if contents:
+            self._pieces += [buffer, *contents]
+            self._buffer = bytearray()
+
+    def take(self) -> list[Buffer]:
+        """All that was added, in order, to be written at once."""
+        pieces, self._pieces = self._pieces, []
+        if self._buffer:
+            pieces.append(self._buffer)
+            self._buffer = bytearray()
+        return pieces
 
 
 class FrameReader:
-    """Cuts a byte stream into frames, however the bytes arrive."""
+    """Cuts a byte stream into frames, however the bytes arrive.
+
+    The contents of tensors are views into the bytes that arrived. A frame that arrives in parts is gathered in memory of its own
+    length.
+    """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
+        self._partial: memoryview | None = None
+        self._filled = 0
+        self._header_bytes = 0
 
     def feed(self, data: bytes) -> list[AnyFrame]:
         """The frames that `data` completes, in order.
@@ -159,24 +212,75 @@ class FrameReader:
         Raises:
             ProtocolError: the bytes are no frame, or a frame longer than `MAX_FRAME_BYTES`.
         """
-        buffer = self._buffer
-        buffer += data
         frames: list[AnyFrame] = []
         start = 0
-        end = len(buffer)
-        with memoryview(buffer) as view:
-            while end - start >= _LENGTH.size:
-                (length,) = _LENGTH.unpack_from(view, start)
-                if length > MAX_FRAME_BYTES:
-                    raise ProtocolError(f"a frame of {length} bytes is longer than the limit of {MAX_FRAME_BYTES}")
-                stop = start + _LENGTH.size + length
-                if stop > end:
-                    break
-                try:
-                    frames.append(_decoder.decode(view[start + _LENGTH.size : stop]))
-                except msgspec.DecodeError as error:
-                    raise ProtocolError(f"not a frame: {error}") from error
-                start = stop
-        if start:
-            del buffer[:start]
+        if self._partial is not None:
+            start = self._fill(self._partial, data)
+            if self._filled < len(self._partial):
+                return frames
+            frames.append(_decode(self._partial, self._header_bytes))
+            self._partial = None
+        elif self._rest:
+            data = self._rest + data
+            self._rest = b""
+        view = memoryview(data)
+        end = len(view)
+        while end - start >= _PREFIX.size:
+            header_bytes, attached_bytes = _PREFIX.unpack_from(view, start)
+            if header_bytes > MAX_FRAME_BYTES:
+                raise ProtocolError(f"a frame of {header_bytes} bytes is longer than the limit of {MAX_FRAME_BYTES}")
+            length = header_bytes + attached_bytes
+            start += _PREFIX.size
+            if start + length > end:
+                # numpy gives memory without writing zeros into it first.
+                self._partial = memoryview(np.empty(length, np.uint8))
+                self._filled, self._header_bytes = 0, header_bytes
+                self._fill(self._partial, view[start:])
+                return frames
+            frames.append(_decode(view[start : start + length], header_bytes))
+            start += length
+        self._rest = bytes(view[start:])
         return frames
+
+    def _fill(self, partial: memoryview, data: bytes | memoryview) -> int:
+        """Copy what fits of `data`; returns how much that was."""
+        taken = min(len(partial) - self._filled, len(data))
+        partial[self._filled : self._filled + taken] = memoryview(data)[:taken]
+        self._filled += taken
+        return taken
+
+
+def _decode(frame: memoryview, header_bytes: int) -> AnyFrame:
+    try:
+        decoded: AnyFrame = _decoder.decode(frame[:header_bytes])
+    except msgspec.DecodeError as error:
+        raise ProtocolError(f"not a frame: {error}") from error
+    if len(frame) > header_bytes:
+        _attach(decoded, frame, header_bytes)
+    return decoded
+
+
+def _tensors(frame: AnyFrame) -> Sequence[Tensor]:
+    if isinstance(frame, Call):
+        return frame.request.inputs if isinstance(frame.request, InferRequest) else ()
+    if isinstance(frame, End):
+        return frame.result.outputs if isinstance(frame.result, InferResult) else ()
+    if isinstance(frame, Chunk):
+        return [tensor for event in frame.events if isinstance(event, InferResult) for tensor in event.outputs]
+    return ()
+
+
+def _attach(frame: AnyFrame, contents: memoryview, start: int) -> None:
+    """Give the tensors whose contents came apart a view of them."""
+    for tensor in _tensors(frame):
+        if tensor.attached:
+            end = start + tensor.attached
+            if end > len(contents):
+                raise ProtocolError("a frame has less attached to it than it says")
+            _set_contents(tensor, contents[start:end], 0)
+            start = end
+
+
+def _set_contents(tensor: Tensor, data: Buffer, attached: int) -> None:
+    force_setattr(tensor, "data", data)
+    force_setattr(tensor, "attached", attached)

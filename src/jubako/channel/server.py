@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeAlias
 
+from jubako.channel import frames
 from jubako.channel.connection import Connection
 from jubako.channel.frames import (
     CREDIT_WINDOW,
     AnyFrame,
     Call,
-    Cancel,
     Chunk,
     Credit,
     End,
@@ -22,9 +23,16 @@ from jubako.channel.frames import (
     Started,
 )
 from jubako.errors import InternalError, JubakoError, ModelNotReady
-from jubako.messages import GenerateEvent, Request, Result
+from jubako.messages import InferRequest, InferResult, Request, Result, StreamEvent
 
 log = logging.getLogger(__name__)
+
+
+Done: TypeAlias = Callable[[InferResult | Exception], None]
+"""Takes the answer to a request, once, in the event loop's thread."""
+
+Cancel: TypeAlias = Callable[[], None]
+"""Takes a request back; harmless once it is answered."""
 
 
 class CallContext(Protocol):
@@ -43,30 +51,42 @@ class CallContext(Protocol):
 class Handler(Protocol):
     """Who answers. A cancelled call is cancelled as a task, or its iterator closed: both must free the engine's slot."""
 
-    def stream(self, request: Request, call: CallContext) -> AsyncIterator[GenerateEvent]: ...
+    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+        """Take a tensor request without a task for it; `done` is called once, with its answer or its error.
+
+        Returns what takes the request back (then `done` is not called); None where :meth:`answer` is to be asked instead.
+
+        Raises:
+            JubakoError: the request is refused.
+        """
+
+    def stream(self, request: Request, call: CallContext) -> AsyncIterator[StreamEvent]: ...
 
     async def answer(self, request: Request, call: CallContext) -> Result: ...
 
 
 class _ServedCall:
-    """One call: its task, and the events that wait for credit."""
+    """One call: what cancels it, and the events that wait for credit."""
+
+    __slots__ = ("_credit", "_events", "_flush_scheduled", "_id", "cancel", "connection", "key", "request_id")
 
     def __init__(self, connection: Connection, frame: Call) -> None:
         self.request_id = frame.request_id
-        self.task: asyncio.Task[None]
+        self.connection = connection
+        self.key = (connection, frame.id)
+        self.cancel: Callable[[], object]
         self._id = frame.id
-        self._connection = connection
         self._credit = CREDIT_WINDOW
-        self._events: list[GenerateEvent] = []
+        self._events: list[StreamEvent] = []
         self._flush_scheduled = False
 
     def queued(self) -> None:
-        self._connection.send(Queued(self._id))
+        self.connection.send(Queued(self._id))
 
     def started(self) -> None:
-        self._connection.send(Started(self._id))
+        self.connection.send(Started(self._id))
 
-    def push(self, event: GenerateEvent) -> None:
+    def push(self, event: StreamEvent) -> None:
         """Send `event`, together with all others that come in this turn of the loop or while credit lacks."""
         self._events.append(event)
         if self._credit and not self._flush_scheduled:
@@ -81,11 +101,11 @@ class _ServedCall:
     def end(self, result: Result | None) -> None:
         # The last events go whether there is credit or not: the stream is over, so there is no more to hold back.
         self._send_events()
-        self._connection.send(End(self._id, result))
+        self.connection.send(End(self._id, result))
 
     def fail(self, error: JubakoError) -> None:
         self._send_events()
-        self._connection.send(Failed(self._id, error.to_wire()))
+        self.connection.send(Failed(self._id, error.to_wire()))
 
     def _flush(self) -> None:
         self._flush_scheduled = False
@@ -95,8 +115,18 @@ class _ServedCall:
 
     def _send_events(self) -> None:
         if self._events:
-            self._connection.send(Chunk(self._id, self._events))
+            self.connection.send(Chunk(self._id, self._events))
             self._events = []
+
+
+@asynccontextmanager
+async def closing(iterator: object) -> AsyncIterator[None]:
+    """Close `iterator` at the end of the block if it can be closed: left to the collector it would hold the engine till then."""
+    try:
+        yield
+    finally:
+        if (aclose := getattr(iterator, "aclose", None)) is not None:
+            await aclose()
 
 
 class ChannelServer:
@@ -147,9 +177,9 @@ class ChannelServer:
             case Credit():
                 if (call := self._calls.get((connection, frame.id))) is not None:
                     call.grant(frame.chunks)
-            case Cancel():
+            case frames.Cancel():
                 if (call := self._calls.get((connection, frame.id))) is not None:
-                    call.task.cancel()
+                    call.cancel()
             case _:
                 log.warning("unexpected frame: %s", type(frame).__name__)
 
@@ -159,26 +189,56 @@ class ChannelServer:
             self._all_closed.set()
         for (owner, _), call in list(self._calls.items()):
             if owner is connection:
-                call.task.cancel()
+                call.cancel()
 
     def _start(self, connection: Connection, frame: Call) -> None:
         call = _ServedCall(connection, frame)
         if self._draining:
             call.fail(ModelNotReady("This instance is shutting down. Try again in a moment.", retry_after_s=1))
             return
-        key = (connection, frame.id)
-        self._calls[key] = call
+        self._calls[connection, frame.id] = call
         self._idle.clear()
-        call.task = asyncio.get_running_loop().create_task(self._run(call, frame))
-        call.task.add_done_callback(lambda task: self._finished(key, task))
+        if not frame.stream and isinstance(frame.request, InferRequest) and self._submit(call, frame.request):
+            return
+        task = asyncio.get_running_loop().create_task(self._run(call, frame))
+        call.cancel = task.cancel
+        task.add_done_callback(lambda task: self._finished(call, unanswered=task.cancelled()))
 
-    def _finished(self, key: tuple[Connection, int], task: asyncio.Task[None]) -> None:
-        del self._calls[key]
+    def _submit(self, call: _ServedCall, request: InferRequest) -> bool:
+        """Whether the handler took the call the short way, or refused it."""
+
+        def done(outcome: InferResult | Exception) -> None:
+            if isinstance(outcome, InferResult):
+                call.end(outcome)
+            elif isinstance(outcome, JubakoError):
+                call.fail(outcome)
+            else:
+                self._fail_unexpectedly(call, outcome)
+            self._finished(call)
+
+        try:
+            cancel = self._handler.submit(request, done)
+        except Exception as error:
+            done(error)
+            return True
+        if cancel is None:
+            return False
+
+        def give_up() -> None:
+            cancel()
+            self._finished(call, unanswered=True)
+
+        call.cancel = give_up
+        return True
+
+    def _finished(self, call: _ServedCall, *, unanswered: bool = False) -> None:
+        if self._calls.pop(call.key, None) is None:
+            return
         if not self._calls:
             self._idle.set()
-        if task.cancelled():
+        if unanswered:
             # No answer will carry the news that a place is free.
-            key[0].send(self._load())
+            call.connection.send(self._load())
 
     def _last_word(self, speaker: Connection) -> Load:
         """The load, for `speaker`'s burst. The other gateways hear when the last place is taken, or free."""
@@ -199,25 +259,21 @@ class ChannelServer:
                 call.end(await self._handler.answer(frame.request, call))
         except JubakoError as error:
             call.fail(error)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             # Nobody cancelled this call: something that the backend awaited was, and the caller still waits.
-            self._fail_unexpectedly(call, frame)
-        except Exception:
-            self._fail_unexpectedly(call, frame)
+            self._fail_unexpectedly(call, error)
+        except Exception as error:
+            self._fail_unexpectedly(call, error)
 
-    def _fail_unexpectedly(self, call: _ServedCall, frame: Call) -> None:
-        log.exception("request %s failed", frame.request_id)
-        call.fail(InternalError(f"The model failed on this request; the server's log says why (request {frame.request_id})."))
+    def _fail_unexpectedly(self, call: _ServedCall, error: BaseException) -> None:
+        log.error("request %s failed", call.request_id, exc_info=error)
+        call.fail(InternalError(f"The model failed on this request; the server's log says why (request {call.request_id})."))
 
     async def _run_stream(self, call: _ServedCall, request: Request) -> None:
         events = self._handler.stream(request, call)
-        try:
+        async with closing(events):
             async for event in events:
                 call.push(event)
-        finally:
-            # Closed here and now: a generator left to the collector would hold the engine's slot until then.
-            if (aclose := getattr(events, "aclose", None)) is not None:
-                await aclose()
         call.end(None)

@@ -2,41 +2,70 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from jubako.backends.base import Backend
-from jubako.channel.server import CallContext
+from jubako.channel.server import CallContext, Cancel, Done, closing
 from jubako.errors import Unsupported
 from jubako.messages import (
     ChatRequest,
     CompletionRequest,
     DetokenizeRequest,
     EmbedRequest,
-    GenerateEvent,
     GenerateRequest,
     GenerateResult,
+    InferRequest,
+    InferResult,
     Request,
     Result,
+    StatisticsRequest,
+    StreamEvent,
     Task,
     TokenizeRequest,
 )
+from jubako.runner.delivery import deliver, receive
+from jubako.tensors import Signature
 
-_TASKS: dict[type[Request], Task] = {ChatRequest: "chat", CompletionRequest: "completion", EmbedRequest: "embedding"}
+_TASKS: dict[type[Request], Task] = {
+    ChatRequest: "chat",
+    CompletionRequest: "completion",
+    EmbedRequest: "embedding",
+    InferRequest: "infer",
+}
 
 
 class Answers:
-    """The channel's :class:`jubako.channel.server.Handler` over one backend."""
+    """The channel's :class:`jubako.channel.server.Handler` over one backend, whose loaded model has this signature."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, signature: Signature | None) -> None:
         self._backend = backend
+        self._signature = signature
 
-    def stream(self, request: Request, call: CallContext) -> AsyncIterator[GenerateEvent]:
+    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+        self._require_task(request)
+        if not request.outputs:
+            return self._backend.submit(receive(request), done)
+
+        def deliver_and_say(outcome: InferResult | Exception) -> None:
+            if isinstance(outcome, InferResult):
+                try:
+                    outcome = deliver(request.outputs, outcome, self._signature)
+                except Exception as error:  # the caller's own wishes failed; nobody else must notice
+                    outcome = error
+            done(outcome)
+
+        return self._backend.submit(receive(request), deliver_and_say)
+
+    def stream(self, request: Request, call: CallContext) -> AsyncIterator[StreamEvent]:
         self._require_task(request)
         match request:
             case ChatRequest() | CompletionRequest():
                 return self._backend.generate(request, call)
+            case InferRequest():
+                return self._infer_stream(request, call)
             case _:
-                raise Unsupported("Only chat and completions can be streamed. Ask again without streaming.", param="stream")
+                raise Unsupported("Embeddings and tokens can't be streamed. Ask again without streaming.", param="stream")
 
     async def answer(self, request: Request, call: CallContext) -> Result:
         self._require_task(request)
@@ -49,18 +78,56 @@ class Answers:
                 return await self._backend.tokenize(request)
             case DetokenizeRequest():
                 return await self._backend.detokenize(request)
+            case InferRequest():
+                return deliver(request.outputs, await self._infer(receive(request), call), self._signature)
+            case StatisticsRequest():
+                return self._backend.statistics()
 
     async def _generate(self, request: GenerateRequest, call: CallContext) -> GenerateResult:
         events = self._backend.generate(request, call)
-        try:
+        async with closing(events):
             return GenerateResult.from_events([event async for event in events])
+
+    async def _infer(self, request: InferRequest, call: CallContext) -> InferResult:
+        if self._signature is not None and self._signature.decoupled:
+            raise Unsupported(
+                f"The model {self._backend.spec.model!r} may give any number of answers to a request. Ask it by ModelStreamInfer "
+                "of gRPC or by generate_stream of HTTP.",
+                param="model",
+            )
+        return await self._backend.infer(request, call)
+
+    async def _infer_stream(self, request: InferRequest, call: CallContext) -> AsyncIterator[InferResult]:
+        """All answers of a decoupled model; the only one of any other."""
+        if self._signature is None or not self._signature.decoupled:
+            yield await self._only_answer(request, call)
+            return
+        results = self._backend.infer_stream(receive(request), call)
+        async with closing(results):
+            async for result in results:
+                yield deliver(request.outputs, result, self._signature)
+
+    async def _only_answer(self, request: InferRequest, call: CallContext) -> InferResult:
+        answer: asyncio.Future[InferResult] = asyncio.get_running_loop().create_future()
+        cancel = self.submit(request, lambda outcome: _settle(answer, outcome))
+        if cancel is None:
+            return deliver(request.outputs, await self._infer(receive(request), call), self._signature)
+        try:
+            return await answer
         finally:
-            # Closed here and now: a generator left to the collector would hold the engine's slot until then.
-            if (aclose := getattr(events, "aclose", None)) is not None:
-                await aclose()
+            cancel()
 
     def _require_task(self, request: Request) -> None:
         spec = self._backend.spec
         if (task := _TASKS.get(type(request))) is not None and task not in spec.tasks:
             serves = ", ".join(spec.tasks) or "nothing"
             raise Unsupported(f"The model {spec.model!r} does not serve the task {task!r}; it serves: {serves}.", param="model")
+
+
+def _settle(answer: asyncio.Future[InferResult], outcome: InferResult | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, InferResult):
+        answer.set_result(outcome)
+    else:
+        answer.set_exception(outcome)

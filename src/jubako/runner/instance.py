@@ -102,7 +102,7 @@ class Instance:
     async def _serve(self, spec: ModelSpec, info: ModelInfo) -> None:
         assert self._backend is not None
         hello = Hello(spec.model, spec.version, info)
-        server = ChannelServer(Answers(self._backend), self._backend.current_load)
+        server = ChannelServer(Answers(self._backend, info.signature), self._backend.current_load)
 
         def greet() -> Connection:
             connection = server.connect()
