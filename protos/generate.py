@@ -42,6 +42,7 @@ def _joined(stubs: list[str]) -> str:
     body = "\n".join(line for line in lines if not line.startswith(("from ", "import ", "DESCRIPTOR:")))
     body = re.sub(r"\b_\w+_pb2\.", "", body)
     body = re.sub(r"\b_Mapping\b(?!\[)", "_Mapping[str, object]", body)
+    body = body.replace("**kwargs)", "**kwargs: object)")
     return NOTICE + "\n".join(imports) + "\n" + re.sub(r"\n{3,}", "\n\n", "\n" + body).rstrip() + "\n"
 
 
