@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jubako.backends.echo.params import EchoParams
 from jubako.backends.llama_cpp.params import LlamaCppParams
+from jubako.backends.python.params import PythonParams
 from jubako.repository.declaration import BackendDeclaration
 
 BACKENDS: dict[str, BackendDeclaration] = {
@@ -19,6 +20,16 @@ BACKENDS: dict[str, BackendDeclaration] = {
             needs_weights=True,
             modules=("xllamacpp", "llguidance"),
             extra="llama-cpp",
+        ),
+        BackendDeclaration(
+            name="python",
+            summary="a class of your own with a method infer: batched, async or streaming",
+            implementation="jubako.backends.python.backend:PythonBackend",
+            params=PythonParams,
+            tasks=("infer",),
+            default_tasks=("infer",),
+            needs_weights=False,
+            calls_models=True,
         ),
         BackendDeclaration(
             name="echo",
