@@ -11,7 +11,7 @@ from jubako.tensors import Arrays, Signature
 
 
 class TensorEngine(ABC):
-    """One loaded model that computes batches of arrays. All methods block; none is called from the event loop's thread.
+    """One loaded model that computes batches of arrays. All methods may block: threads of their own call them.
 
     Attributes:
         takes_parameters: Whether requests' parameters change what the model computes. Where they do not, requests with different
@@ -52,7 +52,10 @@ class TensorEngine(ABC):
         """
 
     def cost(self, inputs: Arrays) -> float:
-        """The work of one request, for ``batching.cost: model``; asked before it joins a batch."""
+        """The work of one request, for ``batching.cost: model``.
+
+        Unlike the others it is called from the event loop's thread, before the request joins a batch: it must not block.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
