@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ from typing import Self
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from jubako.dataplane.inference_metrics import InferenceCollector, VersionStatistics
 from jubako.errors import JubakoError
 from jubako.messages import Timings, Usage, VersionStatus
 
@@ -65,14 +67,16 @@ class Metrics:
             metrics = self._tasks[key] = TaskMetrics(self, *key)
         return metrics
 
-    def page(self) -> bytes:
-        """The metrics of all gateway processes in Prometheus' text format."""
+    def page(self, inference: Iterable[VersionStatistics]) -> bytes:
+        """The metrics of all gateway processes, and of the instances' own word, in Prometheus' text format."""
+        of_instances = CollectorRegistry()
+        of_instances.register(InferenceCollector(inference))
         if self._folder is None:
-            return generate_latest(self._registry)
+            return generate_latest(self._registry) + generate_latest(of_instances)
         _forget_dead_processes(self._folder)
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(registry) + generate_latest(of_instances)
 
 
 class TaskMetrics:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
+from jubako.dataplane import text_tensors
+from jubako.dataplane.control import Control
+from jubako.dataplane.inference_metrics import VersionStatistics
 from jubako.dataplane.metrics import Measurement, Metrics
-from jubako.errors import DeadlineExceeded, InstanceLost, ModelNotReady
+from jubako.dataplane.statistics import total
+from jubako.errors import DeadlineExceeded, Forbidden, InstanceLost, JubakoError, ModelNotReady
 from jubako.messages import (
     ChatRequest,
     DetokenizeRequest,
@@ -19,8 +25,14 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     GenerateResult,
+    InferRequest,
+    InferResult,
     Request,
     Result,
+    SharedRegion,
+    StatisticsRequest,
+    StatisticsResult,
+    StreamEvent,
     Timings,
     TokenizeRequest,
     TokenizeResult,
@@ -28,10 +40,14 @@ from jubako.messages import (
     VersionStatus,
 )
 from jubako.routing.fleet import Fleet
+from jubako.tensors import Signature
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Result)
+
+STATISTICS_S = 1.0
+"""Longest wait for what instances say of themselves."""
 
 
 class DataPlane:
@@ -44,9 +60,11 @@ class DataPlane:
     Every method raises a :class:`jubako.errors.JubakoError` and nothing else.
     """
 
-    def __init__(self, fleet: Fleet, metrics: Metrics) -> None:
+    def __init__(self, fleet: Fleet, metrics: Metrics, control: Control, *, shares_memory: bool = False) -> None:
         self._fleet = fleet
         self._metrics = metrics
+        self._control = control
+        self._shares_memory = shares_memory
 
     # What there is
 
@@ -65,28 +83,138 @@ class DataPlane:
             raise ModelNotReady("The server is starting. Try again in a moment.", retry_after_s=1)
         return self._fleet.catalog.find(name)
 
+    def index(self) -> list[VersionStatus]:
+        """Every version of every model, those that are not loaded and entries that are broken included."""
+        return self._fleet.catalog.versions
+
     def ready(self) -> bool:
-        """Whether requests should be sent here: the server is not leaving, and every model that can still load has."""
+        """Whether requests should be sent here: the server is not leaving, all that the repository held at the start has been
+        loaded or given up, and every model that was loaded can answer."""
         snapshot = self._fleet.snapshot
         if snapshot is None or snapshot.draining:
             return False
-        return all(self._answers(version) for version in self.models() if version.state != "FAILED")
+        if not snapshot.started and any(version.state == "LOADING" for version in snapshot.versions):
+            return False
+        return all(self._answers(version) for version in self.models() if version.state in ("READY", "UNAVAILABLE"))
 
-    def metrics(self) -> bytes:
+    def regions(self) -> list[SharedRegion]:
+        """The shared memory that is registered."""
+        snapshot = self._fleet.snapshot
+        return snapshot.regions if snapshot is not None else []
+
+    # What the runner can be told
+
+    async def load(self, model: str) -> None:
+        """Read the entry again and serve its versions; return once they can answer. A model that is served already goes on
+        until its successor can.
+
+        Raises:
+            ModelNotFound: there is no such entry.
+            ModelFailed: something in it can't be loaded; the message says why. What was served before still is.
+        """
+        await self._fleet.seen(await self._control.load(model))
+
+    async def unload(self, model: str) -> None:
+        """Serve the model no longer; return once its instances are gone. Calls in flight are finished first.
+
+        Raises:
+            ModelNotFound: there is no such entry.
+        """
+        await self._fleet.seen(await self._control.unload(model))
+
+    async def register_region(self, region: SharedRegion) -> None:
+        """Let requests name shared memory of this machine.
+
+        Raises:
+            Forbidden: the server takes no shared memory.
+            InvalidRequest: its name is taken, or there is no such shared memory, or it is shorter.
+        """
+        if not self._shares_memory:
+            raise Forbidden(
+                "This server takes no shared memory: it listens to other machines, or its setting `shared_memory` is off. "
+                "Start it with --shared-memory on if all its callers may read and write the shared memory of its machine, "
+                "or send the tensors themselves."
+            )
+        await self._fleet.seen(await self._control.register_region(region))
+
+    async def unregister_region(self, name: str | None) -> None:
+        """Forget the region `name`, or all of them. One that is not registered is none already."""
+        await self._fleet.seen(await self._control.unregister_region(name))
+
+    def signature(self, version: VersionStatus) -> Signature:
+        """The tensors that a version takes and gives; for one of text, those of :mod:`jubako.dataplane.text_tensors`.
+
+        Raises:
+            ModelNotReady, ModelFailed: they are not known, because no instance has loaded it.
+        """
+        if version.info is not None and version.info.signature is not None:
+            return version.info.signature
+        if version.tasks and "infer" not in version.tasks:
+            return text_tensors.signature(version)
+        raise self._fleet.not_ready(version)
+
+    async def statistics(self, name: str) -> StatisticsResult:
+        """What the instances of the version that `name` means have done since they were loaded, added up."""
+        return total(await self._statistics(self.model(name)))
+
+    async def metrics(self) -> bytes:
         """The Prometheus page."""
-        for version in self.models():
+        inference: list[VersionStatistics] = []
+        for version in self._fleet.catalog.versions:
             channels = self._fleet.channels(version)
             labels = (version.model, str(version.version))
             self._metrics.ready.labels(*labels).set(bool(channels))
             self._metrics.running.labels(*labels).set(sum(channel.load.running for channel in channels))
             self._metrics.queued.labels(*labels).set(sum(channel.load.queued for channel in channels))
-        return self._metrics.page()
+            if "infer" in version.tasks and channels:
+                inference.append(VersionStatistics(version.model, version.version, total(await self._statistics(version))))
+        return self._metrics.page(inference)
+
+    async def _statistics(self, version: VersionStatus) -> list[StatisticsResult]:
+        """What each instance says; one that is too busy to say anything soon is left out."""
+        deadline = asyncio.get_running_loop().time() + STATISTICS_S
+        found: list[StatisticsResult] = []
+        for channel in self._fleet.channels(version):
+            with contextlib.suppress(TimeoutError, JubakoError):
+                request = StatisticsRequest(model=version.model)
+                with channel.call(request, stream=False, request_id="statistics", deadline=deadline) as call:
+                    result = await call.result()
+                    assert isinstance(result, StatisticsResult)
+                    found.append(result)
+        return found
 
     # What can be asked
 
     async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
         """Answer a chat or a completion whole."""
         return await self._call(request, request_id, GenerateResult)
+
+    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
+        """Answer a tensor request; from a model of text, as :mod:`jubako.dataplane.text_tensors` says."""
+        version = self.model(request.model)
+        if _is_text(version):
+            return await self._infer_text(request, version, request_id)
+        return await self._call(request, request_id, InferResult)
+
+    async def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
+        """Answer a tensor request as often as the model does: each item is all answers that have come since the last."""
+        version = self.model(request.model)
+        if not _is_text(version):
+            async with aclosing(self._stream(request, request_id)) as batches:
+                async for batch in batches:
+                    yield [event for event in batch if isinstance(event, InferResult)]
+        elif text_tensors.wants_stream(request) and {"chat", "completion"} & set(version.tasks):
+            async with aclosing(self.stream(text_tensors.generate_request(request, version), request_id)) as pieces:
+                async for events in pieces:
+                    if (piece := text_tensors.piece(events)) is not None:
+                        yield [piece]
+        else:
+            yield [await self._infer_text(request, version, request_id)]
+
+    async def _infer_text(self, request: InferRequest, version: VersionStatus, request_id: str) -> InferResult:
+        if {"chat", "completion"} & set(version.tasks):
+            return text_tensors.generated(await self.generate(text_tensors.generate_request(request, version), request_id))
+        return text_tensors.embedded(await self.embed(text_tensors.embed_request(request), request_id))
 
     async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
         return await self._call(request, request_id, EmbedResult)
@@ -102,6 +230,13 @@ class DataPlane:
 
         Reading slowly slows this stream down and no other; closing the iterator cancels the work.
         """
+        async with aclosing(self._stream(request, request_id)) as batches:
+            async for batch in batches:
+                yield [event for event in batch if not isinstance(event, InferResult)]
+
+    # How
+
+    async def _stream(self, request: Request, request_id: str) -> AsyncGenerator[list[StreamEvent]]:
         version = self.model(request.model)
         deadline = _deadline(version)
         with self._metrics.of(version, _task(request)).measure() as measurement:
@@ -118,9 +253,7 @@ class DataPlane:
                     except InstanceLost:
                         if not call.untouched:
                             raise
-                channel = await self._elsewhere(version, deadline)
-
-    # How
+                channel = await self._elsewhere(version, request.model, deadline)
 
     async def _call(self, request: Request, request_id: str, kind: type[R]) -> R:
         version = self.model(request.model)
@@ -143,18 +276,22 @@ class DataPlane:
                         elif isinstance(result, EmbedResult):
                             measurement.usage(result.usage)
                         return result
-                channel = await self._elsewhere(version, deadline)
+                channel = await self._elsewhere(version, request.model, deadline)
 
-    async def _elsewhere(self, version: VersionStatus, deadline: float) -> ChannelClient:
+    async def _elsewhere(self, version: VersionStatus, name: str, deadline: float) -> ChannelClient:
         """Another instance for a request that its first one lost untouched; waits for a replacement if need be."""
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._fleet.choose_when_ready(version)
+                return await self._fleet.choose_when_ready(version, name)
         except TimeoutError:
             raise _too_late(version) from None
 
     def _answers(self, version: VersionStatus) -> bool:
         return version.state == "READY" and bool(self._fleet.channels(version))
+
+
+def _is_text(version: VersionStatus) -> bool:
+    return bool(version.tasks) and "infer" not in version.tasks
 
 
 def _task(request: Request) -> str:
@@ -172,7 +309,7 @@ def _too_late(version: VersionStatus) -> DeadlineExceeded:
     )
 
 
-def _observe(measurement: Measurement, events: list[GenerateEvent]) -> None:
+def _observe(measurement: Measurement, events: Sequence[StreamEvent]) -> None:
     for event in events:
         if isinstance(event, Usage):
             measurement.usage(event)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Set
 
 from jubako.channel.client import ChannelClient
 from jubako.errors import JubakoError, ModelFailed, ModelNotReady
-from jubako.messages import Snapshot, VersionStatus
+from jubako.messages import InstanceStatus, Snapshot, VersionStatus
 from jubako.routing.catalog import Catalog
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Fleet:
         self._links: dict[str, asyncio.Task[None]] = {}
         self._wanted: Set[str] = set()
         self._changed = asyncio.Event()
+        self._watches = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -71,23 +72,44 @@ class Fleet:
         """
         channels = self.channels(version)
         if not channels:
-            raise self._not_ready(version)
+            raise self.not_ready(version)
         if len(channels) == 1:
             return channels[0]
         return min(channels, key=lambda c: max(c.outstanding, c.load.running + c.load.queued) / c.load.capacity)
 
-    async def choose_when_ready(self, version: VersionStatus) -> ChannelClient:
-        """As :meth:`choose`, but waits while the version may still become ready."""
+    async def choose_when_ready(self, version: VersionStatus, name: str | None = None) -> ChannelClient:
+        """As :meth:`choose`, but waits while the version may still become ready.
+
+        Args:
+            name: What the request named. Without a version in it, another version may take over while this waits.
+
+        Raises:
+            ModelNotReady: it is unloaded.
+            ModelFailed: it will not become ready.
+            ModelNotFound: it is there no longer.
+        """
         while True:
             try:
                 return self.choose(version)
             except ModelNotReady:
+                if version.state == "UNLOADED":
+                    raise
                 await self._changed.wait()
-                version = self.catalog.find(f"{version.model}:{version.version}")
+                version = self.catalog.find(name or f"{version.model}:{version.version}")
 
-    def _not_ready(self, version: VersionStatus) -> JubakoError:
+    async def seen(self, serial: int) -> None:
+        """Return once the snapshot `serial` of the runner, or a later one, holds here; at once if the runner was restarted."""
+        watch = self._watches
+        while watch == self._watches and (self.snapshot is None or self.snapshot.serial < serial):
+            await self._changed.wait()
+
+    def not_ready(self, version: VersionStatus) -> JubakoError:
+        """Why `version` can't be asked now, for the caller."""
         if version.state == "FAILED":
             return ModelFailed(f"The model {version.model!r} could not be loaded: {version.reason}")
+        if version.state == "UNLOADED":
+            which = f"Version {version.version} of the model" if version.version else "The model"
+            return ModelNotReady(f"{which} {version.model!r} is not loaded: {version.reason}.")
         if self.snapshot is not None and self.snapshot.draining:
             return ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
         reason = f": {version.reason}" if version.reason else ""
@@ -100,48 +122,64 @@ class Fleet:
         while True:
             try:
                 async for snapshot in self._watch():
+                    await self._reach(snapshot)
                     self._apply(snapshot)
             except OSError as error:
                 # Whoever is being asked goes on answering: the channels do not pass through the runner.
                 log.warning("waiting for the runner to come back: %s", error)
+            self._watches += 1
+            self._notify()
             await asyncio.sleep(RECONNECT_S)
+
+    async def _reach(self, snapshot: Snapshot) -> None:
+        """Connect to the instances that are new in `snapshot`, so that no request falls between them and those they replace."""
+        self._wanted = {
+            instance.address for version in snapshot.versions for instance in version.instances if instance.state == "READY"
+        }
+        attempts: list[asyncio.Future[None]] = []
+        for version in snapshot.versions:
+            for instance in version.instances:
+                if instance.address in self._wanted and instance.address not in self._links:
+                    tried = asyncio.get_running_loop().create_future()
+                    link = self._keep_connected(version, instance, tried)
+                    self._links[instance.address] = asyncio.get_running_loop().create_task(link)
+                    attempts.append(tried)
+        if attempts:
+            await asyncio.wait(attempts)
 
     def _apply(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.catalog = Catalog(snapshot)
-        wanted = {
-            instance.address: (version, instance.id)
-            for version in snapshot.versions
-            for instance in version.instances
-            if instance.state == "READY"
-        }
-        self._wanted = wanted.keys()
-        for channels in self._channels.values():
-            for address in channels.keys() - wanted.keys():
+        for key, channels in list(self._channels.items()):
+            for address in channels.keys() - self._wanted:
                 # Calls in flight keep the channel until the instance closes it; new ones no longer find it.
                 del channels[address]
-        for address in wanted.keys() - self._links.keys():
-            version, instance_id = wanted[address]
-            task = asyncio.get_running_loop().create_task(self._keep_connected(version, instance_id, address))
-            self._links[address] = task
+            if not channels:
+                del self._channels[key]
         self._notify()
 
-    async def _keep_connected(self, version: VersionStatus, instance_id: str, address: str) -> None:
-        """A channel to one instance, and another when it breaks, for as long as the runner says that the instance is ready."""
-        channels = self._channels.setdefault((version.model, version.version), {})
+    async def _keep_connected(self, version: VersionStatus, instance: InstanceStatus, tried: asyncio.Future[None]) -> None:
+        """A channel to one instance, and another when it breaks, for as long as the runner says that the instance is ready.
+
+        `tried` is done after the first attempt.
+        """
+        key, address, instance_id = (version.model, version.version), instance.address, instance.id
         while address in self._wanted:
             channel = ChannelClient(instance_id)
             try:
                 await channel.connect(address)
-                channels[address] = channel
                 self._open.add(channel)
+                if address in self._wanted:
+                    self._channels.setdefault(key, {})[address] = channel
+                _settle(tried)
                 self._notify()
                 await channel.wait_closed()
             except OSError as error:
                 log.debug("instance %s can't be reached: %s", instance_id, error)
             finally:
+                _settle(tried)
                 self._open.discard(channel)
-                if channels.get(address) is channel:
+                if (channels := self._channels.get(key, {})).get(address) is channel:
                     del channels[address]
             await asyncio.sleep(RECONNECT_S)
         del self._links[address]
@@ -149,3 +187,8 @@ class Fleet:
     def _notify(self) -> None:
         self._changed.set()
         self._changed.clear()
+
+
+def _settle(tried: asyncio.Future[None]) -> None:
+    if not tried.done():
+        tried.set_result(None)

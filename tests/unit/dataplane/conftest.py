@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from jubako.channel.frames import Load
-from jubako.channel.server import CallContext, ChannelServer
+from jubako.channel.server import CallContext, Cancel, ChannelServer, Done
+from jubako.dataplane.control import Control
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.messages import (
@@ -18,6 +19,7 @@ from jubako.messages import (
     Delta,
     GenerateEvent,
     GenerateResult,
+    InferRequest,
     InstanceState,
     InstanceStatus,
     Request,
@@ -40,6 +42,9 @@ class Model:
         self.asked = 0
         self.cancelled = 0
         self.queues = False
+
+    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+        return None
 
     async def answer(self, request: Request, call: CallContext) -> Result:
         await self._pass(call)
@@ -128,4 +133,4 @@ async def fleet(runner: FakeRunner) -> AsyncIterator[Fleet]:
 
 @pytest.fixture
 def plane(fleet: Fleet) -> DataPlane:
-    return DataPlane(fleet, Metrics())
+    return DataPlane(fleet, Metrics(), Control("nobody.sock"))

@@ -178,7 +178,7 @@ async def test_metrics_count_by_model_and_kind_of_error(plane: DataPlane, runner
     await plane.generate(ChatRequest(model="counted", messages=REQUEST.messages), "id")
     with pytest.raises(ModelFailed):
         await plane.generate(ChatRequest(model="broken", messages=REQUEST.messages), "id")
-    page = plane.metrics().decode()
+    page = (await plane.metrics()).decode()
     assert 'jubako_requests_total{model="counted",task="chat",version="1"} 1.0' in page
     assert 'jubako_prompt_tokens_total{model="counted",task="chat",version="1"} 3.0' in page
     assert 'jubako_request_errors_total{kind="ModelFailed",model="broken",task="chat",version="1"} 1.0' in page

@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 
 
 class TensorBackend(Backend):
-    """Answers tensor requests from one :class:`TensorEngine`, which a subclass names in `engine_class`."""
+    """Answers tensor requests from one :class:`TensorEngine`: the one that is given, or one of the subclass's `engine_class`."""
 
     engine_class: ClassVar[type[TensorEngine]]
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, engine: TensorEngine | None = None) -> None:
         super().__init__(spec)
-        self._engine = self.engine_class(spec)
+        self._engine = engine or self.engine_class(spec)
         self._tally = Tally()
         self._intake: Intake
         self._assembly: Assembly
