@@ -560,9 +560,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     Attributes:
         regions: Shared memory that clients registered, for all gateways.
+        started: Whether all that the repository held at the start has been loaded or given up since. What loads later makes the
+            server no less ready.
     """
 
     serial: int
     versions: list[VersionStatus]
     regions: list[SharedRegion] = []
+    started: bool = False
     draining: bool = False

@@ -57,6 +57,10 @@ class Settings(BaseModel):
     grace_period_s: float = Field(default=30.0, ge=0)
     """How long requests in flight may take to finish after SIGTERM, in seconds. Default 30."""
 
+    shared_memory: Literal["auto", "on", "off"] = "auto"
+    """Whether callers may register shared memory of this machine for their tensors: auto is on only where `host` is this machine
+    alone, because whoever may register it may read and write all of it. Default auto."""
+
     access_log: bool = True
     """Write a line for each request. Default true."""
 

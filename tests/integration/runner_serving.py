@@ -27,9 +27,9 @@ from jubako.messages import (
     VersionStatus,
 )
 from jubako.repository.config import Limits
+from jubako.runner.deployment import Deployment, Plan
 from jubako.runner.restarts import RestartPolicy
-from jubako.runner.supervisor import Supervisor
-from jubako.runner.version_runner import Deployment
+from jubako.runner.supervisor import ReadPlan, Supervisor
 
 ECHO = "jubako.backends.echo.backend:EchoBackend"
 TROUBLED = "tests.integration.runner_backends:Troubled"
@@ -49,6 +49,9 @@ def deployed(
     model: str,
     implementation: str = ECHO,
     *,
+    version: int = 1,
+    fingerprint: str = "",
+    calls_models: bool = False,
     instances: int = 1,
     limits: Limits | None = None,
     max_queue_size: int = 128,
@@ -56,23 +59,35 @@ def deployed(
     **params: object,
 ) -> Deployment:
     spec = ModelSpec(
-        model=model, version=1, implementation=implementation, tasks=tasks, params=params, max_queue_size=max_queue_size
+        model=model, version=version, implementation=implementation, tasks=tasks, params=params, max_queue_size=max_queue_size
     )
     return Deployment(
         model=model,
-        version=1,
+        version=version,
         backend="test",
         tasks=tasks,
         specify=lambda report: spec,
+        fingerprint=fingerprint,
+        calls_models=calls_models,
         instances=instances,
         limits=limits or Limits(),
     )
 
 
 @asynccontextmanager
-async def supervising(*deployments: Deployment, policy: RestartPolicy = IMPATIENT) -> AsyncIterator[Supervisor]:
-    async with Supervisor(deployments, policy=policy) as supervisor:
+async def supervising(
+    *deployments: Deployment, read: ReadPlan | None = None, policy: RestartPolicy = IMPATIENT
+) -> AsyncIterator[Supervisor]:
+    async with Supervisor(list(plans(*deployments).values()), read=read, policy=policy) as supervisor:
         yield supervisor
+
+
+def plans(*deployments: Deployment) -> dict[str, Plan]:
+    """A plan for each model, by its name."""
+    return {
+        model: Plan(model=model, deployments=[each for each in deployments if each.model == model])
+        for model in dict.fromkeys(each.model for each in deployments)
+    }
 
 
 async def until(supervisor: Supervisor, condition: Callable[[Snapshot], bool]) -> Snapshot:

@@ -14,8 +14,8 @@ from jubako.channel.client import ChannelClient
 from jubako.errors import InstanceLost, InternalError
 from jubako.messages import Snapshot
 from jubako.repository.config import Limits
+from jubako.runner.deployment import Deployment, Report
 from jubako.runner.restarts import RestartPolicy
-from jubako.runner.version_runner import Deployment, Report
 from tests.integration.runner_serving import (
     LONG_S,
     STALL_S,

@@ -1,11 +1,17 @@
 """The control plane: a small application that owns the supervisor. No request for a model passes through it.
 
 ==============  =====================================================================
-``/watch``      snapshots as JSON, one a line: one at once, one after each change
+``/watch``      GET: snapshots as JSON, one a line: one at once, one after each change
 ``/snapshot``   one snapshot
 ``/livez``      200 while the process answers
 ``/readyz``     200 once every version is ready or given up; 503 before, and while draining
+``/load``       POST {"model": name}: read the entry again and serve it; answered when done
+``/unload``     POST {"model": name}: serve it no longer; answered when its processes are gone
+``/register``   POST a :class:`jubako.messages.SharedRegion`
+``/unregister`` POST {"name": name}, or {"name": null} for all regions
 ==============  =====================================================================
+
+What is posted is answered with an :class:`Applied`, or with the status of the error and a :class:`jubako.errors.WireError`.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -21,12 +28,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from jubako.errors import InvalidRequest, JubakoError
+from jubako.messages import SharedRegion
 from jubako.process import on_termination
-from jubako.runner.deployments import read_deployments
+from jubako.runner.deployments import Planner
+from jubako.runner.orders import Applied, ModelOrder, RegionOrder
 from jubako.runner.supervisor import Supervisor
 from jubako.settings import Settings
 
 log = logging.getLogger(__name__)
+
+Order = TypeVar("Order", bound=msgspec.Struct)
 
 DRAIN_S = 5.0
 """Time for instances to leave once no gateway needs them."""
@@ -36,8 +48,8 @@ def control_application(settings: Settings) -> Starlette:
     """The runner of the repository that `settings` name, as an ASGI application for a Unix socket."""
 
     def supervisor() -> Supervisor:
-        deployments, broken = read_deployments(settings.repository, settings.cache_dir)
-        return Supervisor(deployments, broken=broken)
+        planner = Planner(settings.repository, settings.cache_dir)
+        return Supervisor(planner.read_all(), read=planner.read)
 
     return application(supervisor, settings.grace_period_s)
 
@@ -51,7 +63,12 @@ def application(make_supervisor: Callable[[], Supervisor], grace_period_s: float
             Route("/snapshot", control.snapshot),
             Route("/livez", control.livez),
             Route("/readyz", control.readyz),
+            Route("/load", control.load, methods=["POST"]),
+            Route("/unload", control.unload, methods=["POST"]),
+            Route("/register", control.register, methods=["POST"]),
+            Route("/unregister", control.unregister, methods=["POST"]),
         ],
+        exception_handlers={JubakoError: _refused},
         lifespan=control.lifespan,
     )
 
@@ -84,7 +101,7 @@ class ControlPlane:
         return StreamingResponse(self._lines(), media_type="application/jsonl")
 
     async def snapshot(self, request: Request) -> Response:
-        return Response(msgspec.json.encode(self._supervisor.snapshot), media_type="application/json")
+        return _json(self._supervisor.snapshot)
 
     async def livez(self, request: Request) -> Response:
         return PlainTextResponse("alive\n")
@@ -94,9 +111,31 @@ class ControlPlane:
         if snapshot.draining:
             return PlainTextResponse("shutting down\n", status_code=503)
         loading = [f"{version.model}:{version.version}" for version in snapshot.versions if version.state == "LOADING"]
-        if loading:
+        if loading and not snapshot.started:
             return PlainTextResponse(f"loading {', '.join(loading)}\n", status_code=503)
         return PlainTextResponse("ready\n")
+
+    async def load(self, request: Request) -> Response:
+        order = await _posted(request, ModelOrder)
+        await self._supervisor.load(order.model)
+        return self._applied()
+
+    async def unload(self, request: Request) -> Response:
+        order = await _posted(request, ModelOrder)
+        await self._supervisor.unload(order.model)
+        return self._applied()
+
+    async def register(self, request: Request) -> Response:
+        self._supervisor.register_region(await _posted(request, SharedRegion))
+        return self._applied()
+
+    async def unregister(self, request: Request) -> Response:
+        order = await _posted(request, RegionOrder)
+        self._supervisor.unregister_region(order.name)
+        return self._applied()
+
+    def _applied(self) -> Response:
+        return _json(Applied(self._supervisor.snapshot.serial))
 
     async def _lines(self) -> AsyncIterator[bytes]:
         self._watchers += 1
@@ -122,3 +161,19 @@ class ControlPlane:
             except TimeoutError:
                 log.warning("the grace period is over with calls still in flight")
         await self._supervisor.drain(DRAIN_S)
+
+
+async def _posted(request: Request, kind: type[Order]) -> Order:
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"The body is no {kind.__name__}: {error}.") from None
+
+
+def _json(answer: msgspec.Struct, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, JubakoError)
+    return _json(error.to_wire(), error.http_status)

@@ -2,28 +2,96 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from jubako.backends.base import ModelSpec
 from jubako.backends.declarations import BACKENDS
-from jubako.messages import VersionStatus
+from jubako.errors import ModelNotFound, ModelNotReady
+from jubako.messages import VersionState, VersionStatus
 from jubako.repository.cache import Cache
+from jubako.repository.entry import Entry, read_entry
 from jubako.repository.problem import Problem
 from jubako.repository.repository import Model, Version, read_repository
 from jubako.repository.sources import fetch_weights
-from jubako.runner.version_runner import Deployment, Report
+from jubako.runner.deployment import Deployment, Plan, Report
+from jubako.runner.fingerprint import fingerprint
+
+log = logging.getLogger(__name__)
+
+LEFT_OUT = "the version policy does not select it"
 
 
-def read_deployments(root: Path, cache_dir: Path) -> tuple[list[Deployment], list[VersionStatus]]:
-    """What to run of the repository at `root`: the latest version of each model. And the entries that are broken, as FAILED.
+class Planner:
+    """Reads entries of the repository at `root`; weights come from the cache in `cache_dir` or go there."""
 
-    Raises:
-        ConfigurationError: there is no repository at `root`.
-    """
-    repository = read_repository(root, BACKENDS)
-    cache = Cache(cache_dir)
-    deployments = [deployment(model, model.latest, cache) for model in repository.models.values()]
-    return deployments, [_broken(name, problems) for name, problems in repository.broken.items()]
+    def __init__(self, root: Path, cache_dir: Path) -> None:
+        self._root = root.absolute()
+        self._cache_dir = cache_dir
+
+    def read_all(self) -> list[Plan]:
+        """A plan for each entry.
+
+        Raises:
+            ConfigurationError: there is no repository.
+        """
+        repository = read_repository(self._root, BACKENDS)
+        cache = Cache(self._cache_dir)
+        plans = [_plan(model, cache) for model in repository.models.values()]
+        return plans + [_broken_plan(name, problems) for name, problems in repository.broken.items()]
+
+    def read(self, name: str) -> Plan:
+        """The plan for one entry, as its files are now. No other entry is read.
+
+        Raises:
+            ModelNotFound: there is no such entry; the message has the nearest names.
+        """
+        entries = self._entries()
+        if name not in entries:
+            raise unknown_entry(name, entries)
+        entry = read_entry(self._root / name, BACKENDS)
+        problems = [*entry.problems, *_claims_of_folders(entry, set(entries))]
+        if entry.model is None or problems:
+            return _broken_plan(name, problems)
+        return _plan(entry.model, Cache(self._cache_dir))
+
+    def _entries(self) -> list[str]:
+        try:
+            return sorted(path.name for path in self._root.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+        except OSError as error:
+            raise ModelNotReady(f"The model repository {self._root} can't be read: {error.strerror}.") from None
+
+
+def unknown_entry(name: str, entries: list[str]) -> ModelNotFound:
+    """The error for a name that no entry has."""
+    near = get_close_matches(name, entries, n=3) or entries[:5]
+    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "The repository is empty."
+    return ModelNotFound(f"The repository has no entry {name!r}. {hint}", param="model")
+
+
+def _claims_of_folders(entry: Entry, entries: set[str]) -> list[Problem]:
+    return [
+        Problem(entry.file, line, f"`served_names` claims {name!r}, which is the name of another entry.")
+        for name, line in entry.served_names.items()
+        if name in entries - {entry.name}
+    ]
+
+
+def _plan(model: Model, cache: Cache) -> Plan:
+    for warning in model.warnings:
+        log.warning("%s", warning)
+    chosen = set(model.chosen_numbers)
+    numbers = {version.number for version in model.versions} | model.broken_versions.keys()
+    left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in numbers - chosen]
+    broken = [
+        _not_run(model, number, "FAILED", _sentences(problems))
+        for number, problems in model.broken_versions.items()
+        if number in chosen
+    ]
+    deployments = [deployment(model, version, cache) for version in model.served_versions]
+    return Plan(model=model.name, deployments=deployments, others=left_out + broken)
 
 
 def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
@@ -38,9 +106,12 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
         backend=model.config.backend,
         tasks=list(model.tasks),
         specify=specify,
+        fingerprint=fingerprint(model, version, specification(model, version, None)),
         served_names=list(model.served_names),
         instances=model.config.instances,
         limits=model.config.limits,
+        calls_models=model.declaration.calls_models,
+        config=model.config_json,
         created=int(version.folder.stat().st_mtime),
     )
 
@@ -60,6 +131,15 @@ def specification(model: Model, version: Version, weights: Path | None) -> Model
         max_concurrency=limits.max_concurrency,
         max_queue_size=limits.max_queue_size,
         queue_timeout_s=limits.queue_timeout_s,
+        folder=str(model.folder),
+        inputs=list(model.inputs),
+        outputs=list(model.outputs),
+        max_batch_size=model.config.max_batch_size,
+        decoupled=model.decoupled,
+        batching=model.config.batching,
+        warmup=model.config.warmup,
+        parameters=model.config.parameters,
+        config=model.config_json,
     )
 
 
@@ -89,13 +169,24 @@ class _Percent:
         self._report(f"downloading {100 * self._done // self._total} %" if self._total else "downloading")
 
 
-def _broken(name: str, problems: list[Problem]) -> VersionStatus:
+def _not_run(model: Model, number: int, state: VersionState, reason: str) -> VersionStatus:
     return VersionStatus(
-        model=name,
-        version=0,
-        state="FAILED",
-        served_names=[],
-        tasks=[],
-        backend="",
-        reason=" ".join(map(str, problems)),
+        model=model.name,
+        version=number,
+        state=state,
+        served_names=list(model.served_names),
+        tasks=list(model.tasks),
+        backend=model.config.backend,
+        reason=reason,
+        config=model.config_json,
     )
+
+
+def _broken_plan(name: str, problems: Iterable[Problem]) -> Plan:
+    reason = _sentences(problems)
+    status = VersionStatus(model=name, version=0, state="FAILED", served_names=[], tasks=[], backend="", reason=reason)
+    return Plan(model=name, deployments=[], others=[status])
+
+
+def _sentences(problems: Iterable[Problem]) -> str:
+    return " ".join(map(str, sorted(problems)))

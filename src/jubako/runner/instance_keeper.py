@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from jubako.backends.base import ModelSpec
 from jubako.messages import InstanceState, InstanceStatus, ModelInfo
-from jubako.repository.config import Limits
+from jubako.runner.deployment import Deployment
 from jubako.runner.instance_process import InstanceExited, InstanceProcess, LoadError, Stalled
-from jubako.runner.restarts import RestartPolicy, Restarts, pause
-from jubako.runner.sockets import SocketFolder
+from jubako.runner.premises import Premises
+from jubako.runner.restarts import Restarts, pause
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +31,16 @@ class InstanceKeeper:
     other; `was_ready`, that some process has been ready.
     """
 
-    def __init__(
-        self, name: str, limits: Limits, sockets: SocketFolder, policy: RestartPolicy, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, name: str, deployment: Deployment, premises: Premises, changed: Callable[[], None]) -> None:
         self.name = name
         self.reason = ""
         self.gave_up = False
         self.was_ready = False
         self.info: ModelInfo | None = None
-        self._limits = limits
-        self._sockets = sockets
-        self._policy = policy
+        self._limits = deployment.limits
+        self._sockets = premises.sockets
+        self._policy = premises.policy
+        self._snapshots = premises.snapshots if deployment.calls_models else None
         self._changed = changed
         self._state: InstanceState = "STARTING"
         self._address = ""
@@ -101,6 +100,8 @@ class InstanceKeeper:
             # The child has its own copy of the socket; ours goes, so that the socket dies with the child.
             with listening:
                 process = await InstanceProcess.start(self.name, spec, listening, self._sockets.temporary(address))
+            if self._snapshots is not None:
+                process.follow(self._snapshots())
             return await self._see_through(process, address)
         except OSError as error:
             return _Failure(reason=f"the system can't start a process: {error}")

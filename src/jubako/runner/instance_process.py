@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +17,8 @@ import msgspec
 
 from jubako.backends.base import ModelSpec
 from jubako.channel.connection import Connection
-from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Start
+from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Repository, Start
+from jubako.messages import Snapshot
 from jubako.runner.output import Output
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ class InstanceProcess:
         self._output = Output(name)
         self._well_at = self._loop.time()
         self._process: asyncio.subprocess.Process
-        self._control: Connection
+        self._control: _PacedConnection
+        self._following: asyncio.Task[None] | None = None
         self._ended: asyncio.Task[None]
 
     @classmethod
@@ -128,6 +131,10 @@ class InstanceProcess:
         await asyncio.wait((self._ended,), timeout=max(0.0, moment - self._loop.time()))
         return self._ended.done()
 
+    def follow(self, snapshots: AsyncGenerator[Snapshot, None]) -> None:
+        """Tell it each of `snapshots`, for as long as it lives. While it reads slowly, it misses those between."""
+        self._following = self._loop.create_task(self._pass_on(snapshots))
+
     def drain(self) -> None:
         """Ask it to take no new call, finish those in flight and exit with status 0."""
         self._control.send(Drain())
@@ -153,15 +160,23 @@ class InstanceProcess:
     async def _attend(self, control: socket.socket, output: int) -> None:
         pipe = open(output, "rb", buffering=0)  # noqa: ASYNC230, SIM115 - a pipe, which the loop closes
         try:
-            _, self._control = await self._loop.create_unix_connection(lambda: Connection(self), sock=control)
+            _, self._control = await self._loop.create_unix_connection(lambda: _PacedConnection(self), sock=control)
             await self._loop.connect_read_pipe(lambda: self._output, pipe)
         except BaseException:
             self.kill()
             raise
         self._ended = asyncio.create_task(self._see_end())
 
+    async def _pass_on(self, snapshots: AsyncGenerator[Snapshot, None]) -> None:
+        async with contextlib.aclosing(snapshots):
+            async for snapshot in snapshots:
+                self._control.send(Repository(snapshot))
+                await self._control.room()
+
     async def _see_end(self) -> None:
         await self._process.wait()
+        if self._following is not None:
+            self._following.cancel()
         # What an engine started must not outlive it.
         self.kill()
         with contextlib.suppress(TimeoutError):
@@ -201,6 +216,25 @@ class InstanceProcess:
 
     def on_closed(self, connection: Connection) -> None:
         pass
+
+
+class _PacedConnection(Connection):
+    """A connection whose sender can wait for its reader."""
+
+    def __init__(self, peer: InstanceProcess) -> None:
+        super().__init__(peer)
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def room(self) -> None:
+        """Wait while the peer leaves much unread."""
+        await self._room.wait()
+
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
 
 
 def _signal_name(number: int) -> str:

@@ -4,58 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jubako.messages import Snapshot, VersionStatus
+from jubako.errors import ModelFailed, ModelNotFound, ModelNotReady
+from jubako.messages import SharedRegion, Snapshot
+from jubako.runner.daemon_thread import in_daemon_thread
+from jubako.runner.deployment import Plan
+from jubako.runner.model_runner import ModelRunner
+from jubako.runner.premises import Premises
+from jubako.runner.regions import Regions
 from jubako.runner.restarts import RestartPolicy
 from jubako.runner.sockets import SocketFolder
-from jubako.runner.version_runner import Deployment, VersionRunner
 
 log = logging.getLogger(__name__)
 
-KILL_S = 5.0
-"""Longest wait for processes that were killed; the system may hold one that waits for a device."""
+ReadPlan = Callable[[str], Plan]
+"""What the entry of this name says now. It reads files, so it runs in a thread. Raises ModelNotFound."""
 
 
 class Supervisor:
-    """All deployments of one repository, as a context: entering starts them, leaving ends every process and socket.
+    """All models of one repository, as a context: entering starts them, leaving ends every process and socket.
 
     Enter it in the main thread's event loop: the kernel ends instances with the thread that started them.
 
     Args:
-        deployments: What to run. Each lives and fails on its own.
-        broken: Entries that can't be run and why, to be shown beside the others.
+        plans: What to run. Each model lives and fails on its own.
+        read: Reads an entry again when it is to be loaded. Default: nothing can be.
         policy: How patiently failures are met.
         socket_parent: Where to make the folder of the sockets. Default: the system's temporary folder.
     """
 
     def __init__(
         self,
-        deployments: Sequence[Deployment],
+        plans: Sequence[Plan],
         *,
-        broken: Sequence[VersionStatus] = (),
+        read: ReadPlan | None = None,
         policy: RestartPolicy | None = None,
         socket_parent: Path | None = None,
     ) -> None:
-        self._deployments = deployments
-        self._broken = list(broken)
+        self._plans = plans
+        self._read = read or _read_nothing
         self._policy = policy or RestartPolicy()
         self._socket_parent = socket_parent
-        self._sockets: SocketFolder
-        self._versions: list[VersionRunner] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._premises: Premises
+        self._models: dict[str, ModelRunner] = {}
+        self._regions = Regions()
+        self._loads: set[asyncio.Task[None]] = set()
         self._serial = 0
         self._change = asyncio.Event()
+        self._started = False
         self._draining = False
         self._ended = False
 
     async def __aenter__(self) -> Self:
-        self._sockets = SocketFolder(self._socket_parent)
-        self._versions = [VersionRunner(each, self._sockets, self._policy, self._changed) for each in self._deployments]
-        self._tasks = [asyncio.create_task(version.run()) for version in self._versions]
+        self._premises = Premises(
+            sockets=SocketFolder(self._socket_parent), policy=self._policy, changed=self._changed, snapshots=self.snapshots
+        )
+        for plan in self._plans:
+            self._model(plan.model).start(plan)
+        self._changed()
         return self
 
     async def __aexit__(
@@ -66,8 +76,13 @@ class Supervisor:
     @property
     def snapshot(self) -> Snapshot:
         """How everything is now."""
-        versions = [version.status() for version in self._versions]
-        return Snapshot(serial=self._serial, versions=versions + self._broken, draining=self._draining)
+        return Snapshot(
+            serial=self._serial,
+            versions=[status for model in self._models.values() for status in model.statuses()],
+            regions=self._regions.all(),
+            started=self._started,
+            draining=self._draining,
+        )
 
     async def snapshots(self) -> AsyncGenerator[Snapshot, None]:
         """How everything is now, and again after each change, until all has ended. A slow reader misses what is no longer so."""
@@ -75,6 +90,46 @@ class Supervisor:
             change = self._change
             yield self.snapshot
             await change.wait()
+
+    # What the control plane is told
+
+    async def load(self, model: str) -> None:
+        """Read the entry of `model` again and serve what it says; return once that can answer.
+
+        Cancelling the wait does not end the load.
+
+        Raises:
+            ModelNotFound: there is no such entry.
+            ModelFailed: something in it is wrong or can't be loaded; the message says what. What was served before still is.
+        """
+        await self._see_through(self._load(model))
+
+    async def unload(self, model: str) -> None:
+        """Serve `model` no longer; return once its processes are gone. Calls in flight are finished first.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        if model not in self._models:
+            # An entry that was added after the start and never loaded is there, and is not served.
+            await in_daemon_thread(lambda: self._read(model))
+            return
+        await self._see_through(self._models[model].unload())
+
+    def register_region(self, region: SharedRegion) -> None:
+        """
+        Raises:
+            InvalidRequest: as :meth:`Regions.register`.
+        """
+        self._regions.register(region)
+        self._changed()
+
+    def unregister_region(self, name: str | None) -> None:
+        """Forget one region, or all."""
+        self._regions.unregister(name)
+        self._changed()
+
+    # The end
 
     def announce_draining(self) -> None:
         """Let watchers know that no new work should come. Instances go on until :meth:`drain`."""
@@ -86,23 +141,60 @@ class Supervisor:
         if self._ended:
             return
         self.announce_draining()
-        for version in self._versions:
-            version.leave()
-        await self._wait(timeout_s)
-        for version in self._versions:
-            version.kill()
-        await self._wait(KILL_S)
-        for task in self._tasks:
+        for model in self._models.values():
+            model.leave()
+        await asyncio.gather(*(model.end(timeout_s) for model in self._models.values()))
+        for task in self._loads:
             task.cancel()
-        self._sockets.remove()
+        self._premises.sockets.remove()
         self._ended = True
         self._changed()
 
-    async def _wait(self, timeout_s: float) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+    # How
+
+    async def _load(self, name: str) -> None:
+        if name not in self._models:
+            await in_daemon_thread(lambda: self._read(name))
+        await self._model(name).load(lambda: self._plan(name))
+
+    async def _plan(self, name: str) -> Plan:
+        plan = await in_daemon_thread(lambda: self._read(name))
+        mine = {served for deployment in plan.deployments for served in deployment.served_names} - {name}
+        for other in self._models.values():
+            theirs = {name for status in other.statuses() for name in (status.model, *status.served_names)}
+            if other.name != name and (taken := mine & theirs):
+                raise ModelFailed(
+                    f"The model {name!r} could not be loaded: its `served_names` claim {min(taken)!r}, "
+                    f"which is a name of {other.name!r}. Only one model can have a name."
+                )
+        return plan
+
+    async def _see_through(self, work: Coroutine[None, None, None]) -> None:
+        """Await `work`, which goes on if its caller does not."""
+        if self._draining:
+            work.close()
+            raise ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
+        task = asyncio.create_task(work)
+        self._loads.add(task)
+        task.add_done_callback(self._over)
+        await asyncio.shield(task)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._loads.discard(task)
+        # Said here too, because whoever asked may have gone.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("%s", error)
+
+    def _model(self, name: str) -> ModelRunner:
+        return self._models.setdefault(name, ModelRunner(name, self._premises))
 
     def _changed(self) -> None:
         self._serial += 1
+        statuses = (status for model in self._models.values() for status in model.statuses())
+        self._started = self._started or not any(status.state == "LOADING" for status in statuses)
         self._change.set()
         self._change = asyncio.Event()
+
+
+def _read_nothing(model: str) -> Plan:
+    raise ModelNotFound(f"The model {model!r} comes from no repository, so it can't be loaded again.", param="model")

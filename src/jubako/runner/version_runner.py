@@ -4,77 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from jubako.backends.base import ModelSpec
 from jubako.errors import ConfigurationError
-from jubako.messages import Task, VersionState, VersionStatus
-from jubako.repository.config import Limits
+from jubako.messages import VersionState, VersionStatus
 from jubako.runner.daemon_thread import in_daemon_thread
+from jubako.runner.deployment import Abandoned, Deployment
 from jubako.runner.instance_keeper import InstanceKeeper
-from jubako.runner.restarts import RestartPolicy, Restarts, pause
-from jubako.runner.sockets import SocketFolder
+from jubako.runner.premises import Premises
+from jubako.runner.restarts import Restarts, pause
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[str], None]
-"""Takes a few words on how far something is. It may raise :class:`Abandoned`, to which the work should give way."""
-
-
-class Abandoned(Exception):
-    """Nobody wants the weights any more: the runner is leaving."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """One version, as it is to be run.
-
-    Attributes:
-        specify: What instances are told, once the weights are on disk. It may download for hours and runs in a thread.
-        created: When the version was made, in Unix seconds.
-    """
-
-    model: str
-    version: int
-    backend: str
-    tasks: list[Task]
-    specify: Callable[[Report], ModelSpec]
-    served_names: list[str] = field(default_factory=list)
-    instances: int = 1
-    limits: Limits = field(default_factory=Limits)
-    created: int = 0
+KILL_S = 5.0
+"""Longest wait for processes that were killed; the system may hold one that waits for a device."""
 
 
 class VersionRunner:
-    """One version and its instances. `changed` is called whenever :meth:`status` has."""
+    """One version and its instances, which start with it. Two generations of a version are two of these."""
 
-    def __init__(self, deployment: Deployment, sockets: SocketFolder, policy: RestartPolicy, changed: Callable[[], None]) -> None:
+    def __init__(self, deployment: Deployment, premises: Premises) -> None:
         self._deployment = deployment
-        self._policy = policy
-        self._changed = changed
+        self._premises = premises
         self._loop = asyncio.get_running_loop()
+        self._change = asyncio.Event()
         self._leaving = asyncio.Event()
+        self._why_leaving = ""
         self._obtaining = "waiting for its weights"
         self._failed = False
         self._keepers = [
-            InstanceKeeper(f"{deployment.model}:{deployment.version}#{number}", deployment.limits, sockets, policy, changed)
+            InstanceKeeper(f"{deployment.model}:{deployment.version}#{number}", deployment, premises, self._changed)
             for number in range(deployment.instances)
         ]
+        self._task = self._loop.create_task(self._run())
 
-    async def run(self) -> None:
-        """Until :meth:`leave` is called, or until every instance is given up."""
-        try:
-            if (spec := await self._obtain()) is not None:
-                self._obtaining = ""
-                await asyncio.gather(*(keeper.keep(spec) for keeper in self._keepers))
-        except Exception as error:
-            log.exception("%s:%d met a fault of the runner", self._deployment.model, self._deployment.version)
-            self._failed = True
-            self._say(f"a fault of the runner, which its log describes: {error}")
+    @property
+    def number(self) -> int:
+        return self._deployment.version
 
-    def leave(self) -> None:
+    @property
+    def failed(self) -> bool:
+        return self._state() == "FAILED"
+
+    @property
+    def ready(self) -> bool:
+        return self._state() == "READY"
+
+    def serves(self, deployment: Deployment) -> bool:
+        """Whether `deployment` needs no instances but those that are here."""
+        return not self.failed and not self._leaving.is_set() and self._deployment.fingerprint == deployment.fingerprint
+
+    def describe(self, deployment: Deployment) -> None:
+        """Take from `deployment`, which :meth:`serves` has found the same, what instances are not told: names and the like."""
+        self._deployment = deployment
+        self._changed()
+
+    async def settled(self) -> None:
+        """Return once every instance is ready or given up, or once they leave."""
+        while not self._is_settled():
+            await self._change.wait()
+
+    def leave(self, why: str = "shutting down") -> None:
         """Finish the calls in flight and take no other."""
+        self._why_leaving = self._why_leaving or why
         self._leaving.set()
         for keeper in self._keepers:
             keeper.leave()
@@ -84,6 +76,17 @@ class VersionRunner:
         """End every process at once."""
         for keeper in self._keepers:
             keeper.kill()
+
+    async def end(self, timeout_s: float) -> None:
+        """After :meth:`leave`: return once no process is left. What is not done within `timeout_s` seconds is killed."""
+        await asyncio.wait((self._task,), timeout=timeout_s)
+        self.kill()
+        await asyncio.wait((self._task,), timeout=KILL_S)
+        self._task.cancel()
+
+    async def drained(self) -> None:
+        """:meth:`end`, for as long as a request may take."""
+        await self.end(self._deployment.limits.timeout_s)
 
     def status(self) -> VersionStatus:
         deployment = self._deployment
@@ -98,9 +101,24 @@ class VersionRunner:
             reason=self._reason(state),
             instances=[] if self._obtaining else [keeper.status() for keeper in self._keepers],
             info=next((keeper.info for keeper in self._keepers if keeper.info is not None), None),
+            config=deployment.config,
             created=deployment.created,
             timeout_s=deployment.limits.timeout_s,
         )
+
+    async def _run(self) -> None:
+        try:
+            if (spec := await self._obtain()) is not None:
+                self._obtaining = ""
+                await asyncio.gather(*(keeper.keep(spec) for keeper in self._keepers))
+        except Exception as error:
+            log.exception("%s:%d met a fault of the runner", self._deployment.model, self._deployment.version)
+            self._failed = True
+            self._say(f"a fault of the runner, which its log describes: {error}")
+
+    def _is_settled(self) -> bool:
+        instances = self._failed or all(keeper.state == "READY" or keeper.gave_up for keeper in self._keepers)
+        return instances or self._leaving.is_set()
 
     def _state(self) -> VersionState:
         if any(keeper.state == "READY" for keeper in self._keepers):
@@ -120,10 +138,10 @@ class VersionRunner:
             troubled = [keeper for keeper in troubled if keeper.gave_up]
         if troubled:
             return troubled[0].reason
-        return "shutting down" if self._leaving.is_set() else ""
+        return self._why_leaving
 
     async def _obtain(self) -> ModelSpec | None:
-        restarts = Restarts(self._policy)
+        restarts = Restarts(self._premises.policy)
         while not self._leaving.is_set():
             permanent = False
             try:
@@ -148,7 +166,7 @@ class VersionRunner:
     async def _specification(self) -> ModelSpec:
         """
         Raises:
-            Abandoned: the runner is leaving; a download that stands still is not waited for.
+            Abandoned: the version is leaving; a download that stands still is not waited for.
         """
         work = asyncio.ensure_future(in_daemon_thread(lambda: self._deployment.specify(self._report)))
         leaving = asyncio.ensure_future(self._leaving.wait())
@@ -171,3 +189,8 @@ class VersionRunner:
         if words != self._obtaining:
             self._obtaining = words
             self._changed()
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+        self._premises.changed()

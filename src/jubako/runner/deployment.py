@@ -1,0 +1,57 @@
+"""What is to be run: one version of one model, and all of one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jubako.backends.base import ModelSpec
+from jubako.messages import Task, VersionStatus
+from jubako.repository.config import Limits
+
+Report = Callable[[str], None]
+"""Takes a few words on how far something is. It may raise :class:`Abandoned`, to which the work should give way."""
+
+
+class Abandoned(Exception):
+    """Nobody wants the weights any more: the version is leaving."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One version, as it is to be run.
+
+    Attributes:
+        specify: What instances are told, once the weights are on disk. It may download for hours and runs in a thread.
+        fingerprint: Two deployments of a version whose fingerprints are equal have nothing to tell apart in their instances.
+        calls_models: Its instances ask other models, so they are told which there are.
+        config: The entry as JSON of KServe's ``inference.ModelConfig``; "" for none.
+        created: When the version was made, in Unix seconds.
+    """
+
+    model: str
+    version: int
+    backend: str
+    tasks: list[Task]
+    specify: Callable[[Report], ModelSpec]
+    fingerprint: str = ""
+    served_names: list[str] = field(default_factory=list)
+    instances: int = 1
+    limits: Limits = field(default_factory=Limits)
+    calls_models: bool = False
+    config: str = ""
+    created: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one entry says should be run.
+
+    Attributes:
+        others: Versions that are not to be run, to be shown beside those that are: FAILED for what is wrong with them, or
+            UNLOADED for being left out by the version policy. An entry that is broken as a whole is one FAILED version 0.
+    """
+
+    model: str
+    deployments: list[Deployment]
+    others: list[VersionStatus] = field(default_factory=list)

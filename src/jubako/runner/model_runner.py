@@ -1,0 +1,167 @@
+"""Runs one model: every version that its entry selects, loaded and unloaded while others go on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from jubako.errors import ModelFailed
+from jubako.messages import VersionStatus
+from jubako.runner.deployment import Deployment, Plan
+from jubako.runner.premises import Premises
+from jubako.runner.version_runner import VersionRunner
+
+log = logging.getLogger(__name__)
+
+UNLOADED = "unloaded"
+"""The reason of a version that was unloaded on request."""
+
+
+class ModelRunner:
+    """The versions of one model.
+
+    A version that is served and whose entry has changed gets a successor, which is shown once it is ready and takes over then;
+    so there may be two generations of a version, and for a while a third that finishes its calls.
+    """
+
+    def __init__(self, name: str, premises: Premises) -> None:
+        self.name = name
+        self._premises = premises
+        self._served: dict[int, VersionRunner] = {}
+        self._successors: set[VersionRunner] = set()
+        self._leaving: dict[VersionRunner, asyncio.Task[None]] = {}
+        self._others: list[VersionStatus] = []
+        self._loading = asyncio.Lock()
+
+    def statuses(self) -> list[VersionStatus]:
+        """One status for each version that there is, by number."""
+        shown = {status.version: status for status in self._others}
+        shown |= {version.number: _as_unloading(version.status()) for version in self._leaving}
+        shown |= {number: version.status() for number, version in self._served.items()}
+        return [shown[number] for number in sorted(shown)]
+
+    def start(self, plan: Plan) -> None:
+        """Begin to serve what `plan` says."""
+        self._served = {deployment.version: VersionRunner(deployment, self._premises) for deployment in plan.deployments}
+        self._others = plan.others
+
+    async def load(self, read: Callable[[], Awaitable[Plan]]) -> None:
+        """Serve what the plan says that `read` returns; return once that can answer. One load runs at a time.
+
+        Versions that the plan leaves as they are stay; of the others, a new generation takes over when it is ready. Versions that
+        the plan does not name any more leave last, and only if all others are well.
+
+        Raises:
+            ModelNotFound: as `read` does.
+            ModelFailed: something in the plan is wrong or can't be loaded. What was served in its place still is.
+        """
+        async with self._loading:
+            plan = await read()
+            if plan.deployments or not self._served:
+                self._others = plan.others
+            failures = [_failure(status) for status in plan.others if status.state == "FAILED"]
+            settled = await asyncio.gather(*(self._take_over(version) for version in self._begin(plan.deployments)))
+            failures += [failure for failure in settled if failure]
+            if not failures:
+                self._retire_all_but({deployment.version for deployment in plan.deployments})
+            self._premises.changed()
+        if failures:
+            raise ModelFailed(f"The model {self.name!r} could not be loaded: {' '.join(failures)}")
+
+    async def unload(self) -> None:
+        """Serve nothing any more; return once no process is left. Calls in flight are finished first, a load is given up."""
+        for version in self._successors:
+            version.leave(UNLOADED)
+        for version in self._served.values():
+            if not version.ready:
+                version.leave(UNLOADED)
+        async with self._loading:
+            self._others = [_as_unloaded(status) for status in self.statuses()]
+            self._retire_all_but(set())
+            self._premises.changed()
+            leaving = list(self._leaving.values())
+        if leaving:
+            await asyncio.wait(leaving)
+
+    def leave(self) -> None:
+        """Finish the calls in flight and take no other: the runner is leaving."""
+        for version in self._all():
+            version.leave()
+
+    async def end(self, timeout_s: float) -> None:
+        """After :meth:`leave`: return once no process is left. What is not done within `timeout_s` seconds is killed."""
+        await asyncio.gather(*(version.end(timeout_s) for version in self._all()))
+        for task in list(self._leaving.values()):
+            task.cancel()
+
+    def _all(self) -> list[VersionRunner]:
+        return [*self._served.values(), *self._successors, *self._leaving]
+
+    def _begin(self, deployments: list[Deployment]) -> list[VersionRunner]:
+        """A version for each of `deployments`: the one that is served already if nothing has changed, else a new one."""
+        versions: list[VersionRunner] = []
+        for deployment in deployments:
+            served = self._served.get(deployment.version)
+            if served is not None and served.serves(deployment):
+                served.describe(deployment)
+                versions.append(served)
+                continue
+            version = VersionRunner(deployment, self._premises)
+            if served is None or served.failed:
+                self._serve(version)
+            else:
+                self._successors.add(version)
+            versions.append(version)
+        return versions
+
+    async def _take_over(self, version: VersionRunner) -> str:
+        """Wait for what becomes of `version`, and serve it if it can answer. Returns why it can't, in a sentence."""
+        await version.settled()
+        failure = "" if version.ready else _failure(version.status())
+        if version in self._successors:
+            self._successors.discard(version)
+            served = self._served.get(version.number)
+            if not failure or served is None or served.failed:
+                self._serve(version)
+            else:
+                log.warning("%s:%d is not replaced: %s", self.name, version.number, failure)
+                self._retire(version)
+        return failure
+
+    def _serve(self, version: VersionRunner) -> None:
+        """Show `version` in the place of the one that was served under its number."""
+        before = self._served.get(version.number)
+        self._served[version.number] = version
+        self._premises.changed()
+        if before is not None:
+            self._retire(before)
+
+    def _retire_all_but(self, numbers: set[int]) -> None:
+        for number in self._served.keys() - numbers:
+            self._retire(self._served.pop(number))
+
+    def _retire(self, version: VersionRunner) -> None:
+        version.leave(UNLOADED)
+        self._leaving[version] = asyncio.create_task(self._see_off(version))
+
+    async def _see_off(self, version: VersionRunner) -> None:
+        await version.drained()
+        del self._leaving[version]
+        self._premises.changed()
+
+
+def _failure(status: VersionStatus) -> str:
+    """What is wrong with a version, or, where the version is 0, with the whole entry."""
+    where = f"version {status.version}: " if status.version else ""
+    return f"{where}{status.reason.rstrip('.') or status.state.lower()}."
+
+
+def _as_unloading(status: VersionStatus) -> VersionStatus:
+    return msgspec.structs.replace(status, state="UNLOADED", reason="being unloaded: it finishes the calls in flight")
+
+
+def _as_unloaded(status: VersionStatus) -> VersionStatus:
+    return msgspec.structs.replace(status, state="UNLOADED", reason=UNLOADED, instances=[], info=None)
