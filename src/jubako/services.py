@@ -11,16 +11,19 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from _bentoml_sdk import Service
 from starlette.types import ASGIApp
 
+from jubako.dataplane.control import Control
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
 from jubako.http.application import application
+from jubako.listening import address_of
 from jubako.logs import configure_logging
 from jubako.process import die_with_parent, on_termination
 from jubako.routing.fleet import Fleet
@@ -53,7 +56,9 @@ class GatewayService(Service):  # type: ignore[misc]
             fleet.start()
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
             try:
-                yield DataPlane(fleet, Metrics(_metrics_folder(settings)))
+                yield DataPlane(
+                    fleet, Metrics(_metrics_folder(settings)), Control(runner), shares_memory=_shares_memory(settings)
+                )
             finally:
                 await fleet.stop()
 
@@ -69,6 +74,13 @@ class GatewayService(Service):  # type: ignore[misc]
             "The gateway has no runner to ask. Serve it with `jubako serve` or `bentoml serve services.gateway:Gateway`, "
             "without --development and without BENTOML_NO_UDS."
         )
+
+
+def _shares_memory(settings: Settings) -> bool:
+    """Whether callers may name shared memory: if the setting is silent, only where no other machine can call."""
+    if settings.shared_memory == "auto":
+        return ip_address(address_of(settings.host)).is_loopback
+    return settings.shared_memory == "on"
 
 
 def _metrics_folder(settings: Settings) -> Path | None:
