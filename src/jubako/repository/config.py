@@ -104,6 +104,9 @@ class BatchingConfig:
 
     __pydantic_config__ = CLOSED
 
+    enabled: bool = True
+    """Whether requests share a batch at all; without it each is computed by itself, whatever its number of rows. Default true."""
+
     max_delay_ms: Annotated[float, Ge(0)] | None = None
     """Longest that an idle instance may be held back for more requests, in milliseconds. Default: as long as the measured
     times and arrivals say that it pays; 0 never waits."""
@@ -116,8 +119,8 @@ class BatchingConfig:
     """Most work in a batch, in units of `cost`, padding included. Default: only `max_batch_size` bounds it."""
 
     cost: Literal["rows", "elements"] | str = "rows"
-    """What counts as a unit of work: ``rows``, ``elements`` of all inputs, or the name of an input whose elements count, such as
-    ``input_ids`` for tokens. A Python model may count for itself with a method ``cost``. Default ``rows``."""
+    """What counts as a unit of work: ``rows``, ``elements`` of all inputs, the name of an input whose elements count, such as
+    ``input_ids`` for tokens, or ``model`` for what the method ``cost`` of a Python model says. Default ``rows``."""
 
     preferred_sizes: list[Annotated[int, Ge(1)]] = field(default_factory=list)
     """Sizes, in rows, that the model runs best; a batch is cut down to the largest of them that is full. Default: any size."""
@@ -157,7 +160,7 @@ class VersionPolicy:
     all: bool = False
     """Every version. Default false."""
 
-    specific: list[Annotated[int, Ge(1)]] | None = None
+    specific: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)] | None = None
     """These versions. Default: not used."""
 
 
@@ -249,7 +252,7 @@ class ModelConfig:
     """How many processes load the model. Requests go to the least busy. Default 1."""
 
     versions: VersionPolicy = field(default_factory=VersionPolicy)
-    """Which versions are served. Default: the latest one."""
+    """Which versions are served: ``all``, a list of numbers, or a mapping such as ``latest: 2``. Default: the latest one."""
 
     inputs: list[TensorConfig] = field(default_factory=list)
     """What a tensor model takes. Default: what the model's file says, where it does."""
@@ -263,6 +266,10 @@ class ModelConfig:
 
     batching: BatchingConfig = field(default_factory=BatchingConfig)
     """How requests share a batch."""
+
+    decoupled: bool = False
+    """Whether a request to a tensor model may have no, one or many answers, and must be streamed. Default false, unless the
+    model's own code says so."""
 
     warmup: list[WarmupConfig] = field(default_factory=list)
     """Requests that an instance answers for itself before it is ready. Default: none."""

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import yaml
 
-from jubako.repository.problem import FieldPath, Problem
+from jubako.repository.problem import FieldPath, Problem, shown_path
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 
@@ -26,12 +26,16 @@ MAX_VALUES = 20_000
 
 @dataclass(frozen=True)
 class Document:
-    """The mapping that a file holds. Keys are text, as written; `fields` lacks the plain values that `problems` names."""
+    """The mapping that a file holds. Keys are text, as written; `fields` lacks the plain values that `problems` names.
+
+    `names` is what the file calls a field, by the path that model.yaml gives it, where that is another name.
+    """
 
     file: Path
     fields: dict[str, Value] = field(default_factory=dict)
     lines: Mapping[FieldPath, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    names: Mapping[FieldPath, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, file: Path) -> Document:
@@ -76,6 +80,8 @@ class Document:
         return self.lines.get(path, 1)
 
     def problem(self, path: FieldPath, message: str) -> Problem:
+        if path in self.names:
+            message = message.replace(f"`{shown_path(path)}`", f"`{self.names[path]}`")
         return Problem(self.file, self.line(path), message)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jubako.messages import Task
 from jubako.repository.config import ModelConfig
 from jubako.repository.declaration import BackendDeclaration
+from jubako.repository.problem import Problem
 from jubako.repository.source import Source
+from jubako.repository.version_policy import chosen
+from jubako.tensors import TensorSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,7 @@ class Version:
     """One version of one model.
 
     Attributes:
-        folder: The version's folder.
+        folder: The version's folder; the entry's own, where a backend without weights has none for its one version.
         source: Where the weights come from; None for a backend without weights.
         sha256: The digest that the weights must have: of the file, or of files of the folder by their paths.
         engine: The engine's parameters as builtins, checked, defaults filled in.
@@ -37,20 +40,48 @@ class Model:
     """One entry without faults.
 
     Attributes:
+        file: What configures it: its model.yaml or config.pbtxt; its folder where it has neither.
         served_names: Every name under which requests find it; the folder's name is the first.
         chat_template: Jinja text that replaces the model's own, or None.
-        versions: At least one, ascending by number.
+        versions: Those without faults, served or not: at least one, ascending by number.
+        broken_versions: What is wrong with the others, by number.
+        inputs: Of a tensor model; empty where the entry leaves that to the model's file.
+        outputs: The same, with their labels.
+        config_json: The entry as JSON of ``inference.ModelConfig``.
+        warnings: What the entry says in vain.
     """
 
     name: str
     folder: Path
+    file: Path
     config: ModelConfig
     declaration: BackendDeclaration
     tasks: tuple[Task, ...]
     served_names: tuple[str, ...]
     chat_template: str | None
     versions: tuple[Version, ...]
+    broken_versions: Mapping[int, tuple[Problem, ...]] = field(default_factory=dict)
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    config_json: str = ""
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def chosen_numbers(self) -> tuple[int, ...]:
+        """The numbers that the version policy chooses, ascending; some of them may be broken."""
+        numbers = {version.number for version in self.versions} | set(self.broken_versions)
+        return tuple(chosen(self.config.versions, numbers))
+
+    @property
+    def served_versions(self) -> tuple[Version, ...]:
+        """The versions to serve, ascending: those chosen by the version policy that are without faults."""
+        return tuple(version for version in self.versions if version.number in self.chosen_numbers)
 
     @property
     def latest(self) -> Version:
-        return self.versions[-1]
+        """The highest of the versions to serve; where none is, the highest that could be."""
+        return (self.served_versions or self.versions)[-1]
+
+    @property
+    def decoupled(self) -> bool:
+        return self.config.decoupled

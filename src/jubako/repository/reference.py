@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jubako.repository.config import Limits, ModelConfig, VersionConfig
+from jubako.repository.config import (
+    BatchingConfig,
+    Limits,
+    ModelConfig,
+    QueueConfig,
+    TensorConfig,
+    VersionConfig,
+    VersionPolicy,
+    WarmupConfig,
+)
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.schema import Schema, schema_of
 
@@ -51,6 +60,19 @@ digests in the cache, which `jubako pull` fills in advance. What `sha256` pins i
 """
 
 
+_PARTS: Mapping[str, type] = {
+    "limits": Limits,
+    "versions": VersionPolicy,
+    "inputs and outputs": TensorConfig,
+    "batching": BatchingConfig,
+    "queue": QueueConfig,
+    "warmup": WarmupConfig,
+}
+"""The dataclasses below model.yaml's, by the field that holds them."""
+
+_ANCHORS = {"TensorConfig": "inputs-and-outputs", **{kind.__name__: name for name, kind in _PARTS.items() if " " not in name}}
+
+
 def reference_page(backends: Mapping[str, BackendDeclaration]) -> str:
     """The page, in Markdown."""
     model = schema_of(ModelConfig)
@@ -59,18 +81,25 @@ def reference_page(backends: Mapping[str, BackendDeclaration]) -> str:
         "## model.yaml\n\n" + _table(model),
         "## version.yaml\n\nParticular to one version; the file may be absent.\n\n" + _table(schema_of(VersionConfig)),
         _SOURCES,
-        "## limits\n\n" + _first_lines(Limits) + "\n\n" + _table(schema_of(Limits)),
+        *(_part(name, kind) for name, kind in _PARTS.items()),
         "## sampling\n\nDefaults for requests that leave the parameter out.\n\n" + _table(model["properties"]["sampling"]),
         *(_engine(backend) for backend in backends.values()),
     ]
     return "\n".join(sections)
 
 
+def _part(name: str, kind: type) -> str:
+    return f"## {name}\n\n{_first_lines(kind)}\n\n{_table(schema_of(kind))}"
+
+
 def _engine(backend: BackendDeclaration) -> str:
     tasks = ", ".join(f"`{task}`{' (by default)' if task in backend.default_tasks else ''}" for task in backend.tasks)
+    schema = schema_of(backend.params)
+    parts = [f"\n### {name.lower()}\n\n{_table(part)}" for name, part in schema.get("$defs", {}).items()]
     return (
         f"## engine, for `backend: {backend.name}`\n\n{backend.summary[0].upper()}{backend.summary[1:]}. Tasks: {tasks}.\n\n"
-        + _table(schema_of(backend.params))
+        + _table(schema)
+        + "".join(parts)
     )
 
 
@@ -102,7 +131,9 @@ _NAMES = {"integer": "whole number", "number": "number", "boolean": "true or fal
 
 def _type(field: Schema) -> str:
     if "$ref" in field:
-        return "[{0}](#{0})".format(field["$ref"].rpartition("/")[2].lower())
+        name = field["$ref"].rpartition("/")[2]
+        anchor = _ANCHORS.get(name, name.lower())
+        return f"[{anchor.replace('-', ' ')}](#{anchor})"
     if options := field.get("anyOf"):
         return " or ".join(_type(option) for option in options if option.get("type") != "null")
     if choices := field.get("enum"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jubako.errors import ConfigurationError
 from jubako.repository.declaration import BackendDeclaration
-from jubako.repository.entry import Entry, read_entry
+from jubako.repository.entry import Entry, is_entry, read_entry
 from jubako.repository.model import Model, Version
 from jubako.repository.problem import Problem
 
@@ -23,13 +23,17 @@ class Repository:
     Attributes:
         models: The entries without faults, by name.
         broken: The entries with faults, by name, with what is wrong.
+        broken_versions: By the names of entries, broken or not: the versions with faults, with what is wrong.
         problems: Everything that is wrong, by file and line.
+        warnings: What the entries without faults say in vain.
     """
 
     root: Path
     models: dict[str, Model] = field(default_factory=dict)
     broken: dict[str, list[Problem]] = field(default_factory=dict)
+    broken_versions: dict[str, dict[int, list[Problem]]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
 
 def read_repository(root: Path, backends: Mapping[str, BackendDeclaration]) -> Repository:
@@ -44,6 +48,8 @@ def read_repository(root: Path, backends: Mapping[str, BackendDeclaration]) -> R
             f"There is no model repository at {root}. Make the folder with an entry such as {root.name}/my-model/model.yaml, "
             "or name another folder as the argument or with JUBAKO_REPOSITORY."
         )
+    if is_entry(root):
+        raise ConfigurationError(f"{root} is one model, and no repository: name the folder that holds it, {root.parent}.")
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
     except OSError as error:
@@ -53,11 +59,20 @@ def read_repository(root: Path, backends: Mapping[str, BackendDeclaration]) -> R
     broken = {
         entry.name: sorted({*entry.problems, *clashes[entry.name]}) for entry in entries if entry.problems or clashes[entry.name]
     }
+    models = {entry.name: entry.model for entry in entries if entry.model and entry.name not in broken}
+    broken_versions = {
+        entry.name: {number: list(problems) for number, problems in entry.broken_versions.items()}
+        for entry in entries
+        if entry.broken_versions
+    }
+    of_versions = (problem for versions in broken_versions.values() for problems in versions.values() for problem in problems)
     return Repository(
         root=root,
-        models={entry.name: entry.model for entry in entries if entry.model and entry.name not in broken},
+        models=models,
         broken=broken,
-        problems=sorted(problem for problems in broken.values() for problem in problems),
+        broken_versions=broken_versions,
+        problems=sorted({*(problem for problems in broken.values() for problem in problems), *of_versions}),
+        warnings=sorted(problem for model in models.values() for problem in model.warnings),
     )
 
 

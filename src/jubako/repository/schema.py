@@ -34,7 +34,11 @@ def model_schema(backends: Mapping[str, BackendDeclaration], only: str | None = 
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "model.yaml of jubako"
     schema["properties"]["backend"] |= {"enum": [backend.name for backend in described]}
-    schema["$defs"] |= {f"engine_{backend.name}": schema_of(backend.params) for backend in described}
+    schema["properties"]["versions"] |= _versions(schema["properties"]["versions"].pop("$ref"))
+    for backend in described:
+        params = schema_of(backend.params)
+        schema["$defs"] |= params.pop("$defs", {})
+        schema["$defs"][f"engine_{backend.name}"] = params
     schema["allOf"] = [_where(backend) for backend in described]
     return schema
 
@@ -47,6 +51,12 @@ def schema_of(kind: type) -> Schema:
     if not untitled["$defs"]:
         del untitled["$defs"]
     return untitled
+
+
+def _versions(mapping: str) -> Schema:
+    """The forms of ``versions``: :func:`jubako.repository.version_policy.spelled_out` knows the short ones."""
+    numbers = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
+    return {"anyOf": [{"$ref": mapping}, {"enum": ["all", "latest"]}, numbers]}
 
 
 def _where(backend: BackendDeclaration) -> Schema:

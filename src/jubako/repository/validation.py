@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
@@ -19,8 +19,11 @@ from pydantic_core import ErrorDetails
 
 from jubako.messages import SamplingParams
 from jubako.repository.config import ModelConfig, VersionConfig
+from jubako.repository.contradictions import contradictions
 from jubako.repository.document import Value
+from jubako.repository.place import Place, place_of
 from jubako.repository.problem import FieldPath, nearest, shown_path, shown_value
+from jubako.repository.version_policy import spelled_out
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -49,10 +52,13 @@ class Checked(Generic[T_co]):
 
 def check_model(fields: Fields) -> Checked[ModelConfig]:
     """The fields of a model.yaml; the names under ``engine`` are checked apart, by :func:`check_engine`."""
-    checked = _check_pinned(ModelConfig, {name: value for name, value in fields.items() if name != "sampling"})
+    written = {name: value for name, value in fields.items() if name != "sampling"}
+    checked = _check_pinned(ModelConfig, written | spelled_out(written))
     sampling = check_sampling(fields.get("sampling", {}), ("sampling",))
     if checked.value is None or sampling.value is None:
         return Checked(None, checked.faults + sampling.faults)
+    if faults := contradictions(checked.value):
+        return Checked(None, tuple(Fault.at(path, what) for path, what in faults))
     return Checked(dataclasses.replace(checked.value, sampling=sampling.value))
 
 
@@ -85,7 +91,7 @@ def _check(kind: type[T], fields: Fields, within: FieldPath = ()) -> Checked[T]:
         # As JSON, because pydantic's strict mode then takes mappings for dataclasses, and nothing else for anything.
         return Checked(adapter(cast(type, kind)).validate_json(json.dumps(fields), strict=True))
     except ValidationError as error:
-        return Checked(None, tuple(_fault(details, kind, within) for details in error.errors(include_url=False)))
+        return Checked(None, tuple(_faults(error, kind, within)))
 
 
 def _check_pinned(kind: type[T], fields: Fields) -> Checked[T]:
@@ -127,12 +133,26 @@ _PLAIN: dict[str, str] = {
 }
 
 
-def _fault(details: ErrorDetails, kind: type, within: FieldPath) -> Fault:
-    path, value = (*within, *details["loc"]), details["input"]
+def _faults(error: ValidationError, kind: type, within: FieldPath) -> Iterator[Fault]:
+    choices: set[FieldPath] = set()
+    for details in error.errors(include_url=False):
+        place = place_of(kind, details["loc"])
+        if place.is_choice and place.path in choices:
+            continue  # said for another of the types
+        choices |= {place.path} if place.is_choice else set()
+        yield _fault(details, place, kind, within)
+
+
+def _fault(details: ErrorDetails, place: Place, kind: type, within: FieldPath) -> Fault:
+    path, value = (*within, *place.path), details["input"]
     if details["type"] == "missing":
         return Fault(path[:-1], f"The field `{shown_path(path)}` is missing; it is required.")
     if details["type"] == "unexpected_keyword_argument":
-        return _unknown(path, _field_names(kind, details["loc"][:-1]))
+        return _unknown(path, place_of(kind, details["loc"][:-1]).field_names)
+    if place.is_key:
+        return Fault(path, f"`{shown_path(path[:-1])}` must have whole numbers as its keys; one is {shown_value(path[-1])}.")
+    if place.is_choice:
+        return Fault.at(path, f"must be {place.expected}; it is {shown_value(value)}")
     context = details.get("ctx", {})
     template = _PLAIN.get(details["type"])
     what = template.format_map(context) if template else f"is wrong: {details['msg']}"
@@ -147,17 +167,6 @@ def _fault(details: ErrorDetails, kind: type, within: FieldPath) -> Fault:
 
 def _unknown(path: FieldPath, known: list[str]) -> Fault:
     return Fault(path, f"There is no field `{shown_path(path)}`. {nearest(str(path[-1]), known)}".rstrip())
-
-
-def _field_names(kind: type, path: tuple[str | int, ...]) -> list[str]:
-    """The fields of the dataclass that is at `path` below `kind`."""
-    for part in path:
-        held = next((field for field in dataclasses.fields(kind) if field.name == part), None)
-        factory = held.default_factory if held else None
-        if not (isinstance(factory, type) and dataclasses.is_dataclass(factory)):
-            return []
-        kind = factory
-    return [field.name for field in dataclasses.fields(kind)]
 
 
 # --- msgspec's errors -----------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ ONE_MISTAKE = {
     "an unknown task": (
         "backend: echo\ntasks:\n  - chat\n  - embeding\n",
         4,
-        "`tasks[1]` must be one of chat, completion, embedding; it is 'embeding'. Did you mean `embedding`?",
+        "`tasks[1]` must be one of chat, completion, embedding, infer; it is 'embeding'. Did you mean `embedding`?",
     ),
     "no backend": ("description: hi\n", 1, "The field `backend` is missing; it is required."),
     "text for a whole number": ('backend: echo\ninstances: "2"\n', 2, "`instances` must be a whole number; it is '2'."),
@@ -208,7 +208,7 @@ def test_a_folder_that_is_nearly_a_version_is_a_problem(folder: str, write: Writ
 
 
 def test_an_entry_needs_a_version(write: Write) -> None:
-    ((_, _, message),) = problems_of(write({"m/model.yaml": "backend: echo\n"}))
+    ((_, _, message),) = problems_of(write({"m/model.yaml": "backend: llama_cpp\n"}))
     assert message == "The entry has no version. Make the folder m/1, with the weights or a version.yaml in it."
 
 
