@@ -3,6 +3,7 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+TORCH ?= torch==2.13.0
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -12,7 +13,9 @@ install: .venv/.installed ## make .venv with the jubako command and everything t
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[llama-cpp]" --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[llama-cpp,onnx,sklearn]" --group dev
+	# By pip, whose own configuration may name an index of smaller builds than the usual one.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH)
 	@touch $@
 
 serve: install ## serve model_repository on http://127.0.0.1:3000
@@ -42,7 +45,7 @@ bench-gateway: install ## requests a second, memory and time to ready, with a mo
 
 lock: install ## pin the newest versions that fit pyproject.toml into constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--extra llama-cpp --group dev --output-file constraints.txt pyproject.toml
+		--extra llama-cpp --extra onnx --extra sklearn --group dev --output-file constraints.txt pyproject.toml
 
 clean: ## remove what make made, .venv included
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from jubako.backends.echo.params import EchoParams
+from jubako.backends.ensemble.params import EnsembleParams
 from jubako.backends.llama_cpp.params import LlamaCppParams
+from jubako.backends.onnx.params import OnnxParams
 from jubako.backends.python.params import PythonParams
+from jubako.backends.sklearn.params import SklearnParams
+from jubako.backends.torch.params import TorchParams
 from jubako.repository.declaration import BackendDeclaration
 
 BACKENDS: dict[str, BackendDeclaration] = {
@@ -26,6 +30,49 @@ BACKENDS: dict[str, BackendDeclaration] = {
             summary="a class of your own with a method infer: batched, async or streaming",
             implementation="jubako.backends.python.backend:PythonBackend",
             params=PythonParams,
+            tasks=("infer",),
+            default_tasks=("infer",),
+            needs_weights=False,
+            calls_models=True,
+        ),
+        BackendDeclaration(
+            name="onnx",
+            summary="ONNX models on onnxruntime: CPU, or GPU with onnxruntime-gpu",
+            implementation="jubako.backends.onnx.backend:OnnxBackend",
+            params=OnnxParams,
+            tasks=("infer",),
+            default_tasks=("infer",),
+            needs_weights=True,
+            modules=("onnxruntime",),
+            extra="onnx",
+        ),
+        BackendDeclaration(
+            name="torch",
+            summary="PyTorch models: TorchScript, exported programs, safetensors with a factory",
+            implementation="jubako.backends.torch.backend:TorchBackend",
+            params=TorchParams,
+            tasks=("infer",),
+            default_tasks=("infer",),
+            needs_weights=True,
+            modules=("torch", "safetensors"),
+            extra="torch",
+        ),
+        BackendDeclaration(
+            name="sklearn",
+            summary="scikit-learn models saved with skops",
+            implementation="jubako.backends.sklearn.backend:SklearnBackend",
+            params=SklearnParams,
+            tasks=("infer",),
+            default_tasks=("infer",),
+            needs_weights=True,
+            modules=("sklearn", "skops"),
+            extra="sklearn",
+        ),
+        BackendDeclaration(
+            name="ensemble",
+            summary="a graph of other models of the repository",
+            implementation="jubako.backends.ensemble.backend:EnsembleBackend",
+            params=EnsembleParams,
             tasks=("infer",),
             default_tasks=("infer",),
             needs_weights=False,

@@ -160,7 +160,7 @@ def _checked(entry: TensorSpec, file: FileSignature, kind: Kind, batched: bool) 
             f"{_without_batch(same, batched).shape}{' after the batch dimension' if batched else ''}. Write that, or leave the "
             f"{kind} out of model.yaml."
         )
-    return entry if entry.optional or not same.optional else replace(entry, optional=True)
+    return replace(entry, optional=entry.optional or same.optional, labels=entry.labels or same.labels)
 
 
 def _agree(entry: list[int], file: list[int]) -> bool:
