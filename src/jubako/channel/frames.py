@@ -233,7 +233,7 @@ class FrameReader:
             start += _PREFIX.size
             if start + length > end:
                 # numpy gives memory without writing zeros into it first.
-                self._partial = memoryview(np.empty(length, np.uint8))
+                self._partial = np.empty(length, np.uint8).data
                 self._filled, self._header_bytes = 0, header_bytes
                 self._fill(self._partial, view[start:])
                 return frames

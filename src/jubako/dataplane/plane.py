@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
-from jubako.dataplane import text_tensors
 from jubako.dataplane.control import Control
 from jubako.dataplane.inference_metrics import VersionStatistics
 from jubako.dataplane.metrics import Measurement, Metrics
@@ -39,6 +38,7 @@ from jubako.messages import (
     Usage,
     VersionStatus,
 )
+from jubako.routing import text_tensors
 from jubako.routing.fleet import Fleet
 from jubako.tensors import Signature
 
@@ -142,14 +142,14 @@ class DataPlane:
         await self._fleet.seen(await self._control.unregister_region(name))
 
     def signature(self, version: VersionStatus) -> Signature:
-        """The tensors that a version takes and gives; for one of text, those of :mod:`jubako.dataplane.text_tensors`.
+        """The tensors that a version takes and gives; for one of text, those of :mod:`jubako.routing.text_tensors`.
 
         Raises:
             ModelNotReady, ModelFailed: they are not known, because no instance has loaded it.
         """
         if version.info is not None and version.info.signature is not None:
             return version.info.signature
-        if version.tasks and "infer" not in version.tasks:
+        if text_tensors.is_text(version):
             return text_tensors.signature(version)
         raise self._fleet.not_ready(version)
 
@@ -190,20 +190,20 @@ class DataPlane:
         return await self._call(request, request_id, GenerateResult)
 
     async def infer(self, request: InferRequest, request_id: str) -> InferResult:
-        """Answer a tensor request; from a model of text, as :mod:`jubako.dataplane.text_tensors` says."""
+        """Answer a tensor request; from a model of text, as :mod:`jubako.routing.text_tensors` says."""
         version = self.model(request.model)
-        if _is_text(version):
+        if text_tensors.is_text(version):
             return await self._infer_text(request, version, request_id)
         return await self._call(request, request_id, InferResult)
 
     async def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
         """Answer a tensor request as often as the model does: each item is all answers that have come since the last."""
         version = self.model(request.model)
-        if not _is_text(version):
+        if not text_tensors.is_text(version):
             async with aclosing(self._stream(request, request_id)) as batches:
                 async for batch in batches:
                     yield [event for event in batch if isinstance(event, InferResult)]
-        elif text_tensors.wants_stream(request) and {"chat", "completion"} & set(version.tasks):
+        elif text_tensors.wants_stream(request) and text_tensors.generates(version):
             async with aclosing(self.stream(text_tensors.generate_request(request, version), request_id)) as pieces:
                 async for events in pieces:
                     if (piece := text_tensors.piece(events)) is not None:
@@ -212,7 +212,7 @@ class DataPlane:
             yield [await self._infer_text(request, version, request_id)]
 
     async def _infer_text(self, request: InferRequest, version: VersionStatus, request_id: str) -> InferResult:
-        if {"chat", "completion"} & set(version.tasks):
+        if text_tensors.generates(version):
             return text_tensors.generated(await self.generate(text_tensors.generate_request(request, version), request_id))
         return text_tensors.embedded(await self.embed(text_tensors.embed_request(request), request_id))
 
@@ -288,10 +288,6 @@ class DataPlane:
 
     def _answers(self, version: VersionStatus) -> bool:
         return version.state == "READY" and bool(self._fleet.channels(version))
-
-
-def _is_text(version: VersionStatus) -> bool:
-    return bool(version.tasks) and "infer" not in version.tasks
 
 
 def _task(request: Request) -> str:

@@ -91,7 +91,7 @@ def _labels(name: str, signature: Signature | None) -> list[str]:
 def _read(tensor: Tensor) -> Tensor:
     if (region := tensor.region) is None:
         return tensor
-    contents = memoryview(np.empty(region.byte_size, np.uint8))
+    contents = np.empty(region.byte_size, np.uint8).data
     with _opened(region, os.O_RDONLY) as descriptor:
         done = 0
         # Read and written instead of mapped: a client that cuts the memory short meanwhile must not end this process by a signal.

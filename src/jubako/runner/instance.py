@@ -31,12 +31,14 @@ import msgspec
 from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.declarations import BACKENDS
 from jubako.channel.connection import Connection
-from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Start
+from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Repository, Start
 from jubako.channel.server import ChannelServer
 from jubako.errors import ConfigurationError
 from jubako.messages import ModelInfo
 from jubako.process import die_with_parent
+from jubako.routing.fleet import Fleet
 from jubako.runner.answering import Answers
+from jubako.runner.other_models import RoutedModels, SnapshotFeed
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Instance:
         self._loaded = False
         self._leaving = False
         self._spec: asyncio.Future[ModelSpec] = asyncio.get_running_loop().create_future()
+        self._repository = SnapshotFeed()
         self._drain = asyncio.Event()
         self._runner_gone = asyncio.Event()
 
@@ -84,6 +87,10 @@ class Instance:
     async def _load(self, spec: ModelSpec) -> ModelInfo:
         backend_class = _import_backend(spec.implementation)
         self._backend = backend_class(spec)
+        if _calls_models(spec):
+            fleet = Fleet(self._repository.watch)
+            fleet.start()
+            self._backend.others = RoutedModels(fleet)
         info = await self._backend.load()
         # Engines install handlers of their own while they load.
         _leave_signals_to_the_runner()
@@ -127,6 +134,8 @@ class Instance:
         match frame:
             case Start():
                 self._spec.set_result(msgspec.msgpack.decode(frame.spec, type=ModelSpec))
+            case Repository():
+                self._repository.put(frame.snapshot)
             case Drain():
                 self._drain.set()
             case _:
@@ -146,6 +155,10 @@ def _import_backend(implementation: str) -> type[Backend]:
     if backend is None:
         raise ConfigurationError(f"The module {module_name} has no backend {class_name!r}.")
     return backend
+
+
+def _calls_models(spec: ModelSpec) -> bool:
+    return any(each.implementation == spec.implementation and each.calls_models for each in BACKENDS.values())
 
 
 def _load_failure(spec: ModelSpec, error: Exception) -> LoadFailed:

@@ -7,6 +7,8 @@ sampling parameters count as well. A model of embeddings gives ``embedding``, FP
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -59,9 +61,19 @@ EMBEDDINGS = Signature(
 _SAMPLING_FIELDS = frozenset(SamplingParams.__struct_fields__)
 
 
+def is_text(version: VersionStatus) -> bool:
+    """Whether it serves text alone, so that only these tensors reach it."""
+    return bool(version.tasks) and "infer" not in version.tasks
+
+
+def generates(version: VersionStatus) -> bool:
+    """Whether it answers with text, rather than only with embeddings."""
+    return not {"chat", "completion"}.isdisjoint(version.tasks)
+
+
 def signature(version: VersionStatus) -> Signature:
     """The tensors of a version that serves text."""
-    return GENERATION if {"chat", "completion"} & set(version.tasks) else EMBEDDINGS
+    return GENERATION if generates(version) else EMBEDDINGS
 
 
 def generate_request(request: InferRequest, version: VersionStatus) -> GenerateRequest:
@@ -103,7 +115,7 @@ def generated(result: GenerateResult) -> InferResult:
     return _text_output([choice.text for choice in result.choices])
 
 
-def piece(events: list[GenerateEvent]) -> InferResult | None:
+def piece(events: Sequence[GenerateEvent]) -> InferResult | None:
     """What these events add to the first choice's text; None if nothing."""
     text = "".join(event.text for event in events if isinstance(event, Delta) and event.index == 0)
     return _text_output([text]) if text else None

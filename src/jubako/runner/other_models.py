@@ -1,0 +1,131 @@
+"""How an instance asks the other models of the repository: instance to instance, not through a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import TypeVar
+
+from jubako.channel.client import ChannelClient
+from jubako.errors import DeadlineExceeded, InternalError
+from jubako.messages import (
+    EmbedResult,
+    GenerateResult,
+    InferRequest,
+    InferResult,
+    Request,
+    Result,
+    Snapshot,
+    StreamEvent,
+    VersionStatus,
+)
+from jubako.routing import text_tensors
+from jubako.routing.fleet import Fleet
+from jubako.tensors import Signature
+
+R = TypeVar("R", bound=Result)
+
+REQUEST_ID = "from-another-model"
+"""What such calls are called in the log of who answers them."""
+
+
+class SnapshotFeed:
+    """What the runner says of the repository, for a fleet. A slow reader misses what is no longer so."""
+
+    def __init__(self) -> None:
+        self._latest: Snapshot | None = None
+        self._news = asyncio.Event()
+
+    def put(self, snapshot: Snapshot) -> None:
+        self._latest = snapshot
+        self._news.set()
+
+    async def watch(self) -> AsyncGenerator[Snapshot]:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            assert self._latest is not None
+            yield self._latest
+
+
+class RoutedModels:
+    """The :class:`jubako.backends.base.OtherModels` of an instance: routed by a fleet of its own."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def infer(self, request: InferRequest) -> InferResult:
+        version = await self._find(request.model)
+        if not text_tensors.is_text(version):
+            return _of_kind(await self._ask(request, version), InferResult)
+        if text_tensors.generates(version):
+            answer = await self._ask(text_tensors.generate_request(request, version), version)
+            return text_tensors.generated(_of_kind(answer, GenerateResult))
+        return text_tensors.embedded(_of_kind(await self._ask(text_tensors.embed_request(request), version), EmbedResult))
+
+    async def infer_stream(self, request: InferRequest) -> AsyncIterator[InferResult]:
+        version = await self._find(request.model)
+        if not text_tensors.is_text(version):
+            async with aclosing(self._stream(request, version)) as events:
+                async for event in events:
+                    if isinstance(event, InferResult):
+                        yield event
+        elif text_tensors.generates(version) and text_tensors.wants_stream(request):
+            async with aclosing(self._stream(text_tensors.generate_request(request, version), version)) as events:
+                async for event in events:
+                    if not isinstance(event, InferResult) and (piece := text_tensors.piece([event])) is not None:
+                        yield piece
+        else:
+            yield await self.infer(request)
+
+    async def signature(self, model: str) -> Signature:
+        version = await self._find(model)
+        if text_tensors.is_text(version):
+            return text_tensors.signature(version)
+        while version.info is None or version.info.signature is None:
+            await self._fleet.choose_when_ready(version, model)
+            version = self._fleet.catalog.find(model)
+        return version.info.signature
+
+    async def _find(self, model: str) -> VersionStatus:
+        """The version that `model` means, once the runner has said which there are."""
+        await self._fleet.seen(0)
+        return self._fleet.catalog.find(model)
+
+    async def _ask(self, request: Request, version: VersionStatus) -> Result:
+        try:
+            async with asyncio.timeout(version.timeout_s):
+                channel = await self._fleet.choose_when_ready(version, request.model)
+                with channel.call(request, stream=False, request_id=REQUEST_ID) as call:
+                    return await call.result()
+        except TimeoutError:
+            raise _too_late(version) from None
+
+    async def _stream(self, request: Request, version: VersionStatus) -> AsyncGenerator[StreamEvent]:
+        deadline = asyncio.get_running_loop().time() + version.timeout_s
+        channel = await self._channel_before(deadline, version, request.model)
+        with channel.call(request, stream=True, request_id=REQUEST_ID, deadline=deadline) as call:
+            try:
+                async for batch in call.batches():
+                    for event in batch:
+                        yield event
+            except TimeoutError:
+                raise _too_late(version) from None
+
+    async def _channel_before(self, deadline: float, version: VersionStatus, model: str) -> ChannelClient:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._fleet.choose_when_ready(version, model)
+        except TimeoutError:
+            raise _too_late(version) from None
+
+
+def _too_late(version: VersionStatus) -> DeadlineExceeded:
+    return DeadlineExceeded(f"The model {version.model!r} took longer than {version.timeout_s:g} seconds (limits.timeout_s).")
+
+
+def _of_kind(answer: Result, kind: type[R]) -> R:
+    if not isinstance(answer, kind):
+        raise InternalError(f"The other model answered with a {type(answer).__name__}.")
+    return answer
