@@ -6,21 +6,12 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator
 
-from jubako.backends.base import Backend, ModelSpec
+from jubako.backends.base import Backend, CallContext, Cancel, Done, ModelSpec
 from jubako.backends.python.calls import Models
-from jubako.backends.python.direct import AsyncGeneratorModel, AsyncModel, DirectModel, GeneratorModel, SyncModel
-from jubako.backends.python.interface import Kind
+from jubako.backends.python.direct import AsyncGeneratorModel, AsyncModel, GeneratorModel, SyncModel
 from jubako.backends.python.user_model import UserModel
 from jubako.channel.frames import Load
-from jubako.channel.server import CallContext
-from jubako.messages import InferRequest, InferResult, ModelInfo
-
-_DIRECT: dict[Kind, type[DirectModel]] = {
-    "async": AsyncModel,
-    "async generator": AsyncGeneratorModel,
-    "generator": GeneratorModel,
-    "sync": SyncModel,
-}
+from jubako.messages import InferRequest, InferResult, ModelInfo, StatisticsResult
 
 
 class PythonBackend(Backend):
@@ -29,27 +20,45 @@ class PythonBackend(Backend):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self._model: UserModel
-        self._answering: DirectModel
+        self._answering: Backend
 
     async def load(self) -> ModelInfo:
         models = Models(lambda: self.others, asyncio.get_running_loop())
         self._model = await asyncio.to_thread(UserModel.load, self.spec, models)
         await self._run_hook("load")
-        self._answering = _DIRECT[self._model.interface.kind](self.spec, self._model)
         await self._run_hook("warmup")
-        return ModelInfo(signature=self._model.signature)
+        self._answering = self._choose(self._model)
+        return await self._answering.load()
+
+    def _choose(self, model: UserModel) -> Backend:
+        match model.interface.kind:
+            case "sync":
+                return SyncModel(self.spec, model)
+            case "async":
+                return AsyncModel(self.spec, model)
+            case "generator":
+                return GeneratorModel(self.spec, model)
+            case "async generator":
+                return AsyncGeneratorModel(self.spec, model)
 
     async def close(self) -> None:
+        await self._answering.close()
         await self._run_hook("close")
 
     def current_load(self) -> Load:
         return self._answering.current_load()
+
+    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+        return self._answering.submit(request, done)
 
     async def infer(self, request: InferRequest, call: CallContext) -> InferResult:
         return await self._answering.infer(request, call)
 
     def infer_stream(self, request: InferRequest, call: CallContext) -> AsyncIterator[InferResult]:
         return self._answering.infer_stream(request, call)
+
+    def statistics(self) -> StatisticsResult:
+        return self._answering.statistics()
 
     async def _run_hook(self, name: str) -> None:
         """Call an optional method of the user's class: one that is async on this loop, any other in a thread."""

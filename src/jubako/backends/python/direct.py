@@ -1,69 +1,48 @@
-"""Models that answer request by request, without a batcher: async code and generators."""
+"""Async code and generators: answered request by request."""
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
+from pathlib import Path
 from typing import cast
 
-from jubako.backends.admission import Admission, Place
+from jubako.backends.admission import Place
 from jubako.backends.base import ModelSpec
 from jubako.backends.python.engine import PythonEngine, row, stack
-from jubako.backends.python.received import received_arrays
 from jubako.backends.python.user_model import UserModel
-from jubako.channel.frames import Load
-from jubako.channel.server import CallContext
-from jubako.errors import Unsupported
-from jubako.messages import InferRequest, InferResult, Parameter
+from jubako.backends.tensor.direct import DirectBackend
+from jubako.backends.tensor.intake import Member
+from jubako.backends.tensor.warmup import warmup_inputs
+from jubako.messages import InferRequest, InferResult, ModelInfo, Parameter
 from jubako.tensors import Arrays, from_array
 
-ASYNC_CAPACITY = 128
-"""Requests in async code at once, where the entry does not say."""
 
-THREADS = 16
-"""Generators that run at once, where the entry does not say; each has a thread."""
-
-
-class DirectModel(ABC):
-    """Admission, and the way from a request to answers."""
-
-    default_capacity = ASYNC_CAPACITY
+class DirectModel(DirectBackend):
+    """The way from a request to the user's code and back."""
 
     def __init__(self, spec: ModelSpec, model: UserModel) -> None:
+        super().__init__(spec)
         self.model = model
-        capacity = spec.max_concurrency or self.default_capacity
-        self._admission = Admission(capacity, spec.max_queue_size, spec.queue_timeout_s)
-        self._progress = 0
-        self._outputs = {output.name: output for output in model.signature.outputs}
+        self._datatypes = {output.name: output.datatype for output in model.signature.outputs}
 
-    def current_load(self) -> Load:
-        admission = self._admission
-        return Load(admission.running, admission.queued, admission.capacity, self._progress)
+    async def load(self) -> ModelInfo:
+        signature = self.model.signature
+        self._open(signature)
+        for warmup in self.spec.warmup:
+            inputs = warmup_inputs(warmup, signature, Path(self.spec.folder))
+            for _ in range(warmup.count):
+                async with aclosing(self._answers(inputs, {}, await self._admission.enter_again())) as answers:
+                    async for answer in answers:
+                        self.model.outputs(answer)
+        return ModelInfo(signature=signature)
 
-    async def infer(self, request: InferRequest, call: CallContext) -> InferResult:
-        """The one answer to a request.
-
-        Raises:
-            Unsupported: the model gave none, or several.
-        """
-        async with aclosing(self.infer_stream(request, call)) as results:
-            found = [result async for result in results]
-        if len(found) != 1:
-            raise Unsupported(
-                f"The model {request.model!r} gave {len(found)} answers to this request, and one is asked for. Ask for a stream.",
-                param="model",
-            )
-        return found[0]
-
-    async def infer_stream(self, request: InferRequest, call: CallContext) -> AsyncGenerator[InferResult]:
-        inputs = received_arrays(request, self.model.signature)
-        place = await self._admission.enter(call)
-        async with aclosing(self._answers(inputs, request.parameters, place)) as answers:
+    async def _results(self, request: InferRequest, member: Member, place: Place) -> AsyncGenerator[InferResult]:
+        async with aclosing(self._answers(member.arrays, member.parameters, place)) as answers:
             async for answer in answers:
-                self._progress += 1
                 yield self._result(self.model.outputs(answer))
 
     @abstractmethod
@@ -71,7 +50,7 @@ class DirectModel(ABC):
         """What the user's code gives; `place` is released when it is done, or closed."""
 
     def _result(self, arrays: Arrays) -> InferResult:
-        return InferResult(outputs=[from_array(name, array, self._outputs[name].datatype) for name, array in arrays.items()])
+        return InferResult(outputs=[from_array(name, array, self._datatypes[name]) for name, array in arrays.items()])
 
 
 class SyncModel(DirectModel):
@@ -85,11 +64,13 @@ class SyncModel(DirectModel):
 
     async def _answers(self, inputs: Arrays, parameters: Mapping[str, Parameter], place: Place) -> AsyncGenerator[object]:
         with place:
-            yield await asyncio.to_thread(self._engine.run, inputs, frozenset(self._outputs), parameters)
+            yield await asyncio.to_thread(self._engine.run, inputs, frozenset(self._datatypes), parameters)
 
 
 class AsyncModel(DirectModel):
     """``async def infer``: runs on the event loop of the instance."""
+
+    default_capacity = 128
 
     async def _answers(self, inputs: Arrays, parameters: Mapping[str, Parameter], place: Place) -> AsyncGenerator[object]:
         with place:
@@ -113,6 +94,8 @@ class AsyncModel(DirectModel):
 class AsyncGeneratorModel(DirectModel):
     """``async def infer`` that yields: each value is an answer."""
 
+    default_capacity = 128
+
     async def _answers(self, inputs: Arrays, parameters: Mapping[str, Parameter], place: Place) -> AsyncGenerator[object]:
         with place:
             answers = cast(AsyncIterator[object], self.model.call(inputs, parameters))
@@ -127,7 +110,7 @@ class AsyncGeneratorModel(DirectModel):
 class GeneratorModel(DirectModel):
     """``def infer`` that yields: each step runs in a thread, and the next only when the last answer has been taken."""
 
-    default_capacity = THREADS
+    default_capacity = 16
 
     def __init__(self, spec: ModelSpec, model: UserModel) -> None:
         super().__init__(spec, model)
@@ -155,17 +138,19 @@ class GeneratorModel(DirectModel):
 
 
 class _Steps:
-    """A generator in pieces that a thread each can run."""
+    """A generator, one call a step, each of which may be made by another thread."""
 
     END = object()
 
     def __init__(self, model: UserModel, inputs: Arrays, parameters: Mapping[str, Parameter]) -> None:
-        self._start: Callable[[], object] = lambda: model.call(inputs, parameters)
+        self._model = model
+        self._inputs = inputs
+        self._parameters = parameters
         self._answers: Iterator[object] | None = None
 
     def next(self) -> object:
         if self._answers is None:
-            self._answers = iter(cast(Iterator[object], self._start()))
+            self._answers = iter(cast(Iterator[object], self._model.call(self._inputs, self._parameters)))
         return next(self._answers, self.END)
 
     def close(self) -> None:
