@@ -92,7 +92,7 @@ FIELDS: Mapping[str, Treatment] = {
     "ensemble_scheduling": _honoured("`backend: ensemble`"),
     "ensemble_scheduling.step": _honoured("`engine.steps`"),
     "ensemble_scheduling.step.model_name": _honoured("`engine.steps[].model`"),
-    "ensemble_scheduling.step.model_version": _honoured("`engine.steps[].version`; -1 and 0 are the latest"),
+    "ensemble_scheduling.step.model_version": _honoured("`engine.steps[].model`, after a colon; -1 and 0 are the latest"),
     "ensemble_scheduling.step.input_map": _honoured("`engine.steps[].inputs`"),
     "ensemble_scheduling.step.output_map": _honoured("`engine.steps[].outputs`"),
     "ensemble_scheduling.step.model_namespace": _refused("there is one repository, in which every name is unique"),
@@ -101,7 +101,9 @@ FIELDS: Mapping[str, Treatment] = {
     "instance_group.name": _honoured("a label, without effect"),
     "instance_group.count": _honoured("`instances`, summed up"),
     "instance_group.gpus": _honoured("`instances`: as many for each device"),
-    "instance_group.kind": _honoured("`engine.device`, where the backend has one"),
+    "instance_group.kind": _honoured(
+        "`KIND_CPU` keeps `onnx` and `torch` from using a GPU; otherwise one is used where there is one"
+    ),
     "instance_group.profile": _TENSORRT_ONLY,
     "instance_group.rate_limiter": _warned("instances do not share resources that would have to be counted"),
     "instance_group.passive": _honoured("passive groups are left out of `instances`"),

@@ -7,7 +7,7 @@ queues are without bounds, and requests' own timeouts are ignored.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from jubako.protos import inference
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document, Value
 from jubako.repository.problem import FieldPath, Problem
+from jubako.repository.triton.engine import EngineValue, engine_values, idle_parameters
 from jubako.repository.triton.fields import BACKENDS, FIELDS, MODEL_FILES, PLATFORMS
 from jubako.repository.triton.pbtxt import ConfigFile
 from jubako.repository.triton.recognition import convert, recognise
@@ -100,6 +101,9 @@ class _Translator:
     def _refuse(self, path: FieldPath, what: str) -> None:
         self.problems.append(Problem(self.said.file, self.said.line(path), f"`{_shown(path)}` {what}."))
 
+    def _note_line(self, line: int, message: str) -> None:
+        self.problems.append(Problem(self.said.file, line, message))
+
     def _from(self, path: FieldPath, *origin: str | int) -> None:
         """Remember that the value at `path` of model.yaml comes from `origin` of the file."""
         self.lines[path] = self.said.line(origin)
@@ -124,55 +128,43 @@ class _Translator:
         recognised = recognise(self.folder, self.config.default_model_filename)
         if not recognised.backend:
             why = recognised.why or f"It says no `backend`, and no version of {self.folder.name} has a file that tells it."
-            self.problems.append(Problem(self.said.file, 1, why))
+            self._note_line(1, why)
         return recognised.backend
 
     def _source(self, backend: str) -> None:
-        file_name = self.config.default_model_filename
-        if file_name:
+        said, usual = self.config.default_model_filename, MODEL_FILES.get(backend)
+        if said:
             self._from(("source",), "default_model_filename", 0)
-        if backend == "triton_python":
+        if backend != "triton_python" and usual:
+            self.fields["source"] = said or usual
+        elif usual:
             self.fields["source"] = "."
-            if file_name and file_name != MODEL_FILES[backend]:
-                self._from(("engine", "file"), "default_model_filename", 0)
-                self._set_engine(backend, "file", file_name)
-        elif backend in MODEL_FILES:
-            self.fields["source"] = file_name or MODEL_FILES[backend]
+            if said and said != usual:
+                self._set_engine(backend, EngineValue("file", said, ("default_model_filename", 0)))
 
     def _engine(self, backend: str) -> None:
-        if self.config.HasField("ensemble_scheduling"):
-            if backend != "ensemble":
-                self._refuse(("ensemble_scheduling", 0), 'is for entries with `platform: "ensemble"`')
-            self._from(("engine", "steps"), "ensemble_scheduling", 0, "step", 0)
-            self._set_engine(backend, "steps", list(self._steps()))
-        elif backend == "ensemble":
-            self.problems.append(Problem(self.said.file, 1, "An ensemble needs its steps, as `ensemble_scheduling`."))
-        if self.config.optimization.HasField("graph"):
-            self._from(("engine", "graph_optimization"), "optimization", 0, "graph", 0, "level", 0)
-            level = self.config.optimization.graph.level
-            self._set_engine(backend, "graph_optimization", "none" if level < 0 else "basic" if level == 1 else "all")
-
-    def _steps(self) -> Iterator[Fields]:
-        for index, step in enumerate(self.config.ensemble_scheduling.step):
+        if self.config.HasField("ensemble_scheduling") and backend != "ensemble":
+            self._refuse(("ensemble_scheduling", 0), 'is for entries with `platform: "ensemble"`')
+        if backend == "ensemble" and not self.config.ensemble_scheduling.step:
+            self._note_line(1, "An ensemble needs its steps, as `ensemble_scheduling`.")
+            return
+        for index in range(len(self.config.ensemble_scheduling.step)):
             self._from(("engine", "steps", index), "ensemble_scheduling", 0, "step", index)
-            said: Fields = {
-                "model": step.model_name,
-                "inputs": dict(step.input_map),
-                "outputs": dict(step.output_map),
-            }
-            yield said | ({"version": step.model_version} if step.model_version > 0 else {})
+        for value in engine_values(backend, self.config):
+            self._set_engine(backend, value)
+        for name in idle_parameters(backend, self.config):
+            self._note("warned", ("parameters", name), f"the backend {backend!r} has no such parameter")
 
-    def _set_engine(self, backend: str, name: str, value: Value) -> None:
+    def _set_engine(self, backend: str, value: EngineValue) -> None:
         """Set a parameter of the engine, or say that the backend has none that means the same."""
         declaration = self.declarations.get(backend)
-        if declaration is not None and name not in {field.name for field in dataclasses.fields(declaration.params)}:
-            called = self.names.get(("engine", name), name)
-            line = self.lines.get(("engine", name), 1)
-            self.warnings.append(Problem(self.said.file, line, f"`{called}` has no effect on the backend {backend!r}."))
+        if declaration and value.name not in {field.name for field in dataclasses.fields(declaration.params)}:
+            self._note("warned", value.origin, f"the backend {backend!r} has no parameter for it")
             return
+        self._from(("engine", value.name), *value.origin)
         engine = self.fields.setdefault("engine", {})
         assert isinstance(engine, dict)
-        engine[name] = value
+        engine[value.name] = value.value
 
     def _versions(self) -> None:
         policy = self.config.version_policy
@@ -215,11 +207,7 @@ class _Translator:
             self._from((ours, index, "shape", place), theirs, index, "dims", place)
         for field, is_said in (("name", tensor.name), ("data_type", tensor.data_type), ("dims", tensor.dims)):
             if not is_said:
-                self.problems.append(
-                    Problem(
-                        self.said.file, self.said.line((theirs, index)), f"`{theirs}[{index}]` lacks `{field}`; it is required."
-                    )
-                )
+                self._note_line(self.said.line((theirs, index)), f"`{theirs}[{index}]` lacks `{field}`; it is required.")
         return {"name": tensor.name or "?", "datatype": _datatype(tensor.data_type), "shape": list(tensor.dims)}
 
     # --- how requests wait
