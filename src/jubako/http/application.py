@@ -14,6 +14,8 @@ from jubako.errors import InternalError, JubakoError
 from jubako.http import documentation, health
 from jubako.http.access_log import AccessLog
 from jubako.http.exchange import ClientGone, Exchange
+from jubako.http.kserve import errors as kserve_errors
+from jubako.http.kserve.routes import add_routes as add_kserve_routes
 from jubako.http.openai import chat, completions, embeddings, models, tokenize
 from jubako.http.openai.answers import error_body
 from jubako.http.openai.streaming import error_event
@@ -49,6 +51,7 @@ def routes() -> Routes:
     table.add("GET", models.PREFIX, models.retrieve)
     table.add("POST", "/tokenize", tokenize.tokenize)
     table.add("POST", "/detokenize", tokenize.detokenize)
+    add_kserve_routes(table)
     table.add("GET", "/livez", health.livez)
     table.add("GET", "/readyz", health.readyz)
     table.add("GET", "/metrics", health.metrics)
@@ -96,21 +99,24 @@ class Application:
             self._access_log.add(exchange, time.perf_counter() - start)
 
     async def _answer(self, exchange: Exchange) -> None:
-        endpoint = self._routes.find(exchange.method, exchange.path)
+        endpoint = self._routes.find(exchange)
         assert self._plane is not None, "the server was not started through its lifespan"
         await endpoint(exchange, self._plane)
 
     async def _fail(self, exchange: Exchange, error: JubakoError) -> None:
-        """Say `error` in OpenAI's form: with its status, or, where 200 is already out, as the last event of the stream."""
+        """Say `error` in the form of the API that was asked: with its status, or, where 200 is already out, as the last event of
+        the stream."""
+        kserve = exchange.path.startswith("/v2")
         exchange.error = type(error).__name__
         if exchange.finished:
             return
         if exchange.started:
-            await exchange.write(error_event(error))
+            await exchange.write(kserve_errors.error_event(error) if kserve else error_event(error))
             await exchange.finish()
         else:
-            headers = self._routes.headers_of(error, exchange.path)
-            await exchange.answer(error_body(error), status=error.http_status, headers=headers)
+            headers = self._routes.headers_of(error, exchange)
+            body = kserve_errors.error_body(error) if kserve else error_body(error)
+            await exchange.answer(body, status=error.http_status, headers=headers)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

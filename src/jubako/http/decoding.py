@@ -6,11 +6,12 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from jubako.errors import InvalidRequest, Unsupported
+from jubako.tensors import Buffer
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -31,27 +32,29 @@ class BodyDecoder(Generic[T]):
     Args:
         kind: The request. Its fields are closed: one that it does not have is refused with the nearest it has.
         unsupported: Top-level fields that the type has only to be refused, and a sentence about each saying what to do instead.
+        any_json: Whether it has fields that take any JSON.
     """
 
-    def __init__(self, kind: type[T], unsupported: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: type[T], unsupported: Mapping[str, str] | None = None, *, any_json: bool = True) -> None:
         self._decoder = msgspec.json.Decoder(kind)
         self._fields = kind.__struct_encode_fields__
         self._unsupported = unsupported or {}
+        self._any_json = any_json
 
-    def decode(self, body: bytes) -> T:
+    def decode(self, body: Buffer) -> T:
         """The request in `body`.
 
         Raises:
             InvalidRequest: it is no JSON, or not this request's; `param` is the path of the field.
         """
         try:
-            if _LONG_NUMBER.search(body):
+            if self._any_json and _LONG_NUMBER.search(body):
                 _require_small_integers(msgspec.json.decode(body))
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise self._mismatch(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _malformed(body, str(error)) from None
+            raise _malformed(bytes(body), str(error)) from None
         except RecursionError:
             raise InvalidRequest("The JSON of the request is nested too deeply.") from None
 
@@ -92,6 +95,25 @@ class BodyDecoder(Generic[T]):
         return InvalidRequest(f"Unrecognized request argument supplied: {shown}{hint}", param=shown, code="unknown_parameter")
 
 
+def decode_object(body: Buffer) -> dict[str, Any]:
+    """The JSON object in `body`, whatever its fields.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    try:
+        return _OBJECT.decode(body)
+    except msgspec.ValidationError:
+        raise InvalidRequest("The request body must be a JSON object.", code="invalid_type") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(bytes(body), str(error)) from None
+    except RecursionError:
+        raise InvalidRequest("The JSON of the request is nested too deeply.") from None
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
 def _require_small_integers(value: object, path: str = "") -> None:
     """Fields that take any JSON, such as a schema, might hold an integer that no engine and no frame has room for."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -121,7 +143,9 @@ def _malformed(body: bytes, reason: str) -> InvalidRequest:
     if not body.strip():
         return InvalidRequest("The request has no body. Send a JSON object.", code="invalid_json")
     try:
-        json.loads(body.decode("utf-8"))
+        json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except InvalidRequest as error:
+        return error
     except json.JSONDecodeError as error:
         reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:
@@ -129,3 +153,10 @@ def _malformed(body: bytes, reason: str) -> InvalidRequest:
     except (RecursionError, ValueError):
         pass
     return InvalidRequest(f"The request body is not valid JSON: {reason}.", code="invalid_json")
+
+
+def _refuse_constant(name: str) -> None:
+    raise InvalidRequest(
+        f"The request body is not valid JSON: {name} is no number in it. Send such values as binary tensor data, or not at all.",
+        code="invalid_json",
+    )

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from starlette.types import Message, Receive, Scope, Send
 
 from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from jubako.http.compression import decompress
 from jubako.http.identifiers import fresh_id
+from jubako.tensors import Buffer
 
 JSON = b"application/json"
+BINARY = b"application/octet-stream"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 LISTEN_AFTER_S = 0.01
 """Work that ends sooner is not watched for a client that leaves."""
+
+LARGE_BODY_BYTES = 64 * 1024
+"""A body that is said to be longer is read into its final place, piece by piece."""
 
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
@@ -34,6 +41,7 @@ class Exchange:
 
     Attributes:
         request_id: The client's ``x-request-id`` if it is printable ASCII of at most 128 characters, else a fresh one.
+        names: What the path names, by the names in the route's pattern.
         model: The folder name of the model that answers, once it is known; for the log.
         status: The status sent, 0 before.
         bytes_sent: Bytes of the body sent so far.
@@ -52,6 +60,7 @@ class Exchange:
         "is_probe",
         "method",
         "model",
+        "names",
         "path",
         "request_id",
         "scope",
@@ -64,6 +73,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._accept_request_id()
+        self.names: dict[str, str] = {}
         self.model = ""
         self.status = 0
         self.bytes_sent = 0
@@ -78,7 +88,33 @@ class Exchange:
     def started(self) -> bool:
         return self.status != 0
 
+    @property
+    def target(self) -> bytes:
+        """The path as it was sent, percent-encoded."""
+        target: bytes = self.scope.get("raw_path") or self.path.encode("utf-8", "surrogateescape")
+        return target
+
     # The request
+
+    async def body(self) -> Buffer:
+        """The body whatever its type, decompressed. A large one is read into one place and not copied again.
+
+        Raises:
+            UnsupportedMediaType: it is compressed in a way that is not known here.
+            InvalidRequest: it is not compressed as its headers say.
+            PayloadTooLarge: it is, or decompressed would be, longer than the settings allow.
+            ClientGone: it ended too early.
+        """
+        headers = self.headers
+        if (length := headers.get(b"content-length")) is not None:
+            size = _parse_length(length)
+            self._require_fits(size)
+            body = await self._read_large(size) if size > LARGE_BODY_BYTES else await self._read()
+        else:
+            body = await self._read()
+        if b"content-encoding" in headers:
+            return await decompress(body, headers[b"content-encoding"], self._max_body_bytes)
+        return body
 
     async def json_body(self) -> bytes:
         """The body of a request whose headers say that it is JSON.
@@ -95,6 +131,9 @@ class Exchange:
             _require_identity(headers[b"content-encoding"])
         if (length := headers.get(b"content-length")) is not None:
             self._require_fits(_parse_length(length))
+        return await self._read()
+
+    async def _read(self) -> bytes:
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             body: bytes = message.get("body", b"")
@@ -114,6 +153,21 @@ class Exchange:
                 return b"".join(parts)
             message = await self._receive()
         raise ClientGone
+
+    async def _read_large(self, size: int) -> memoryview:
+        # Memory that is not written to costs nothing: a client that announces much and sends little takes little.
+        body = np.empty(size, np.uint8).data
+        filled = 0
+        while filled < size:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            if not part and not message.get("more_body", False):
+                raise ClientGone
+            body[filled : filled + len(part)] = part
+            filled += len(part)
+        return body
 
     def _require_fits(self, size: int) -> None:
         if size > self._max_body_bytes:
@@ -152,6 +206,29 @@ class Exchange:
             }
         )
         await send({"type": "http.response.body", "body": body})
+
+    async def answer_pieces(self, pieces: Sequence[Buffer], *, content_type: bytes, headers: Iterable[Header] = ()) -> None:
+        """Send a whole answer whose body is `pieces`, one after another and none of them copied."""
+        size = sum(map(len, pieces))
+        self.status = 200
+        self.bytes_sent = size
+        self.finished = True
+        send = self._send
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", content_type),
+                    (b"content-length", b"%d" % size),
+                    (b"x-request-id", self.request_id.encode("ascii")),
+                    *headers,
+                ],
+            }
+        )
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     async def start_events(self) -> None:
         """Begin a stream of server-sent events."""

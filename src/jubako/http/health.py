@@ -51,4 +51,4 @@ async def readyz(exchange: Exchange, plane: Plane) -> None:
 async def metrics(exchange: Exchange, plane: Plane) -> None:
     """Prometheus' page."""
     exchange.is_probe = True
-    await exchange.answer(plane.metrics(), content_type=METRICS_TYPE)
+    await exchange.answer(await plane.metrics(), content_type=METRICS_TYPE)

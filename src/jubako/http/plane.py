@@ -21,6 +21,7 @@ from jubako.messages import (
     TokenizeResult,
     VersionStatus,
 )
+from jubako.tensors import Signature
 
 
 class Plane(Protocol):
@@ -34,6 +35,13 @@ class Plane(Protocol):
 
     def index(self) -> list[VersionStatus]:
         """Every version of every model, those that are not loaded and entries that are broken included."""
+
+    def signature(self, version: VersionStatus) -> Signature:
+        """The tensors that a version takes and gives; of a model of text, those that it is asked with as a tensor model.
+
+        Raises:
+            ModelNotReady: it is not known before the version is loaded.
+        """
 
     async def metrics(self) -> bytes: ...
 
@@ -73,7 +81,7 @@ class Plane(Protocol):
     def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]: ...
 
     async def infer(self, request: InferRequest, request_id: str) -> InferResult:
-        """Answer a tensor request; for a model of text, one with the tensors of :mod:`jubako.dataplane.text_tensors`."""
+        """Answer a tensor request; for a model of text, one with the tensors of :mod:`jubako.routing.text_tensors`."""
 
     def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
         """As :meth:`infer`, each item being all answers that have come since the last."""

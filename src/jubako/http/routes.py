@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from jubako.errors import JubakoError, MethodNotAllowed, NotFound
 from jubako.http.exchange import Exchange, Header
@@ -12,57 +15,111 @@ from jubako.http.plane import Plane
 Endpoint = Callable[[Exchange, Plane], Awaitable[None]]
 """Answers one exchange. Errors are raised, before or after the answer has begun: the application puts them into words."""
 
+REMEMBERED_TARGETS = 4096
+"""Targets whose route is kept at hand. A server of this many models finds each without looking."""
+
+_NAME = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is at one path.
+
+    Attributes:
+        methods: The endpoint for each method that it takes.
+        names: What stands in the path for the ``{names}`` of the route's pattern, decoded.
+    """
+
+    methods: dict[str, Endpoint]
+    names: dict[str, str] = field(default_factory=dict)
+
 
 class Routes:
-    """Exact paths, and prefixes whose rest the endpoint reads from ``exchange.path``.
+    """Exact paths, patterns with ``{names}`` in them, and prefixes whose rest the endpoint reads from ``exchange.path``.
 
-    A dictionary instead of a router that tries patterns in turn: model names with slashes and colons need no pattern, and
-    finding a route costs the same for the first and the last.
+    A name in a pattern takes whatever is there, slashes and colons included, as models' names have them. Looking at patterns
+    in turn costs more than many a small request, so what was found for a target is remembered.
     """
 
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, Endpoint]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Endpoint]]] = {}
         self._prefixes: dict[str, dict[str, Endpoint]] = {}
+        self._found: dict[bytes, Route] = {}
 
     def add(self, method: str, path: str, endpoint: Endpoint) -> None:
-        """Route `path`; with a slash at its end, everything longer that begins with it."""
-        table = self._prefixes if path.endswith("/") and path != "/" else self._exact
-        methods = table.setdefault(path, {})
+        """Route `path`; with a slash at its end, everything longer that begins with it.
+
+        Of several patterns that fit, the one that was added first is taken.
+        """
+        methods = self._methods(path)
         methods[method] = endpoint
         if method == "GET":
             methods["HEAD"] = endpoint
 
-    def find(self, method: str, path: str) -> Endpoint:
-        """The endpoint for a request.
+    def find(self, exchange: Exchange) -> Endpoint:
+        """The endpoint for a request; what the path names is put into ``exchange.names``.
 
         Raises:
-            NotFound: nothing is at `path`.
-            MethodNotAllowed: something is, but not for `method`.
+            NotFound: nothing is at the path.
+            MethodNotAllowed: something is, but not for the method.
         """
-        methods = self._exact.get(path) or self._by_prefix(path)
-        if methods is None:
-            near = difflib.get_close_matches(path[:200], self._exact, n=1)
+        target = exchange.target
+        route = self._found.get(target) or self._look(exchange.path, target)
+        if route is None:
+            near = difflib.get_close_matches(exchange.path[:200], self._exact, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise NotFound(f"Unknown request URL: {method} {path}.{hint} See /docs for what there is.", code="unknown_url")
-        if (endpoint := methods.get(method)) is None:
-            raise MethodNotAllowed(f"{path} does not take {method}. Use {' or '.join(methods)}.", code="method_not_allowed")
+            raise NotFound(
+                f"Unknown request URL: {exchange.method} {exchange.path}.{hint} See /docs for what there is.", code="unknown_url"
+            )
+        if (endpoint := route.methods.get(exchange.method)) is None:
+            raise MethodNotAllowed(
+                f"{exchange.path} does not take {exchange.method}. Use {' or '.join(route.methods)}.", code="method_not_allowed"
+            )
+        exchange.names = route.names
         return endpoint
 
-    def allowed(self, path: str) -> list[str]:
-        """The methods that `path` takes."""
-        return [*(self._exact.get(path) or self._by_prefix(path) or {})]
-
-    def headers_of(self, error: JubakoError, path: str) -> list[Header]:
+    def headers_of(self, error: JubakoError, exchange: Exchange) -> list[Header]:
         """The headers that HTTP wants on `error`."""
         headers = []
         if isinstance(error, MethodNotAllowed):
-            headers.append((b"allow", ", ".join(self.allowed(path)).encode("ascii")))
+            route = self._look(exchange.path, exchange.target)
+            headers.append((b"allow", ", ".join(route.methods if route else ()).encode("ascii")))
         if error.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
         return headers
 
-    def _by_prefix(self, path: str) -> dict[str, Endpoint] | None:
+    def _methods(self, path: str) -> dict[str, Endpoint]:
+        """The table of a path, whichever of the three kinds it is."""
+        if "{" in path:
+            return self._patterns.setdefault(path, (_compile(path), {}))[1]
+        if path.endswith("/") and path != "/":
+            return self._prefixes.setdefault(path, {})
+        return self._exact.setdefault(path, {})
+
+    def _look(self, path: str, target: bytes) -> Route | None:
+        route = self._route(path, target)
+        if route is not None:
+            if len(self._found) >= REMEMBERED_TARGETS:
+                self._found.clear()
+            self._found[target] = route
+        return route
+
+    def _route(self, path: str, target: bytes) -> Route | None:
+        if (methods := self._exact.get(path)) is not None:
+            return Route(methods)
+        # Percent-encoded still, so that a slash which belongs to a name is no slash of the path.
+        encoded = target.decode("latin-1")
+        for pattern, methods in self._patterns.values():
+            if found := pattern.fullmatch(encoded):
+                return Route(methods, {name: unquote(value) for name, value in found.groupdict().items()})
         for prefix, methods in self._prefixes.items():
             if path.startswith(prefix) and len(path) > len(prefix):
-                return methods
+                return Route(methods)
         return None
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    """``/models/{model}/ready`` as a regular expression; names take as little as fits."""
+    words = _NAME.split(path)
+    return re.compile("".join(f"(?P<{word}>.+?)" if i % 2 else re.escape(word) for i, word in enumerate(words)))

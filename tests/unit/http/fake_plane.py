@@ -1,4 +1,4 @@
-"""A data plane in memory, so that the gateway can be tested alone: it answers with the words that it was asked."""
+"""A data plane in memory, so that the gateway can be tested alone: it answers with the words and the tensors that it was asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from jubako.errors import ModelNotFound
+from jubako.errors import ModelNotFound, ModelNotReady
 from jubako.messages import (
     ChatRequest,
     Delta,
@@ -18,8 +18,13 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     GenerateResult,
+    InferRequest,
+    InferResult,
     ModelInfo,
+    Parameter,
     Request,
+    SharedRegion,
+    StatisticsResult,
     Timings,
     TokenizeRequest,
     TokenizeResult,
@@ -28,6 +33,7 @@ from jubako.messages import (
     Usage,
     VersionStatus,
 )
+from jubako.tensors import Signature, Tensor, TensorSpec
 
 CHAT = VersionStatus(
     model="talk",
@@ -42,15 +48,33 @@ CHAT = VersionStatus(
 EMBED = VersionStatus(model="embed", version=1, state="READY", served_names=[], tasks=["embedding"], backend="echo")
 
 
+def identity(model: str = "identity", version: int = 1, *, decoupled: bool = False, batch: int = 8) -> VersionStatus:
+    """A model that gives each input back as an output of the same name."""
+    tensors = [TensorSpec(name="INPUT0", datatype="FP32", shape=[16]), TensorSpec(name="text_input", datatype="BYTES", shape=[1])]
+    signature = Signature(inputs=tensors, outputs=tensors, max_batch_size=batch, decoupled=decoupled, platform="python")
+    return VersionStatus(
+        model=model,
+        version=version,
+        state="READY",
+        served_names=[],
+        tasks=["infer"],
+        backend="python",
+        info=ModelInfo(signature=signature),
+    )
+
+
 class FakePlane:
     """Remembers each request in `asked`. `events` are what generations answer, one batch each; None echoes the last message.
 
     With `gate` closed nothing is answered; it closes after `close_gate_after` batches. `begun` and `cancelled` tell when
     work starts and when it is given up. `fail_before` and `fail_after` are raised before the first batch and after the last.
+
+    Tensors come back as they are, `answers` times in a stream, or `inferred` comes instead. `loads` tells what was loaded (+)
+    and unloaded (-).
     """
 
     def __init__(self) -> None:
-        self.statuses = [CHAT, EMBED]
+        self.statuses = [CHAT, EMBED, identity(), identity(version=3), identity("many", decoupled=True)]
         self.is_ready = True
         self.asked: list[Request] = []
         self.request_ids: list[str] = []
@@ -63,25 +87,70 @@ class FakePlane:
         self.close_gate_after = 0
         self.fail_before: Exception | None = None
         self.fail_after: Exception | None = None
+        self.answers = 1
+        self.inferred: InferResult | None = None
+        self.counted = StatisticsResult()
+        self.loads: list[str] = []
+        self.shared: list[SharedRegion] = []
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[FakePlane]:
         yield self
 
     def models(self) -> list[VersionStatus]:
-        return self.statuses
+        return list({status.model: status for status in self.statuses}.values())
 
     def model(self, name: str) -> VersionStatus:
-        for status in self.statuses:
-            if name in (status.model, *status.served_names):
+        for status in reversed(self.statuses):
+            if name in (status.model, f"{status.model}:{status.version}", *status.served_names):
                 return status
         raise ModelNotFound(f"The model {name!r} does not exist. Did you mean 'talk'?", param="model")
 
     def ready(self) -> bool:
         return self.is_ready
 
-    def metrics(self) -> bytes:
+    def index(self) -> list[VersionStatus]:
+        return self.statuses
+
+    def signature(self, version: VersionStatus) -> Signature:
+        if version.info is None or version.info.signature is None:
+            raise ModelNotReady(f"The model {version.model!r} is loading.", retry_after_s=1)
+        return version.info.signature
+
+    async def metrics(self) -> bytes:
         return b"# HELP jubako_requests_total Requests.\n"
+
+    async def statistics(self, name: str) -> StatisticsResult:
+        self.model(name)
+        return self.counted
+
+    async def load(self, model: str) -> None:
+        self.model(model)
+        self.loads.append(f"+{model}")
+
+    async def unload(self, model: str) -> None:
+        self.model(model)
+        self.loads.append(f"-{model}")
+
+    def regions(self) -> list[SharedRegion]:
+        return self.shared
+
+    async def register_region(self, region: SharedRegion) -> None:
+        self.shared.append(region)
+
+    async def unregister_region(self, name: str | None) -> None:
+        self.shared = [region for region in self.shared if name is not None and region.name != name]
+
+    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
+        await self._begin(request, request_id)
+        return self._inferred(request)
+
+    async def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
+        await self._begin(request, request_id)
+        for _ in range(self.answers):
+            yield [self._inferred(request)]
+        if self.fail_after is not None:
+            raise self.fail_after
 
     async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
         await self._begin(request, request_id)
@@ -130,6 +199,17 @@ class FakePlane:
             self.cancelled.set()
             raise
 
+    def _inferred(self, request: InferRequest) -> InferResult:
+        if self.inferred is not None:
+            return self.inferred
+        regions = {wanted.name: wanted.region for wanted in request.outputs}
+        outputs = [
+            Tensor(t.name, t.datatype, t.shape, t.data, regions.get(t.name))
+            for t in request.inputs
+            if not regions or t.name in regions
+        ]
+        return InferResult(outputs=outputs, parameters=echoed(request.parameters))
+
     def _answer(self, request: GenerateRequest) -> list[list[GenerateEvent]]:
         if self.batches is not None:
             return self.batches
@@ -141,6 +221,11 @@ class FakePlane:
         ]
         ends: list[GenerateEvent] = [Delta(index=i, finish_reason="stop") for i in range(choices)]
         return [*batches, [*ends, Usage(len(words), len(words) * choices, 1), Timings()]]
+
+
+def echoed(parameters: dict[str, Parameter]) -> dict[str, Parameter]:
+    """Those that ask to be given back."""
+    return {name: value for name, value in parameters.items() if name.startswith("echo")}
 
 
 def _text(request: GenerateRequest) -> str:

@@ -1,0 +1,61 @@
+"""What is served of the Open Inference Protocol, and of Triton's extensions of it."""
+
+from __future__ import annotations
+
+from jubako.http.kserve import generate, infer, logs, models, repository, server, shared_memory
+from jubako.http.kserve.trace import Tracing
+from jubako.http.routes import Endpoint, Routes
+
+MODEL = "/v2/models/{model}"
+VERSION = f"{MODEL}/versions/{{version}}"
+SYSTEM_MEMORY = "/v2/systemsharedmemory"
+CUDA_MEMORY = "/v2/cudasharedmemory"
+
+
+def add_routes(table: Routes) -> None:
+    tracing = Tracing()
+    table.add("GET", "/v2", server.metadata)
+    table.add("GET", "/v2/", server.metadata)
+    table.add("GET", "/v2/health/live", server.live)
+    table.add("GET", "/v2/health/ready", server.ready)
+    table.add("GET", "/v2/models/stats", models.all_statistics)
+    table.add("GET", "/v2/trace/setting", tracing.read)
+    table.add("POST", "/v2/trace/setting", tracing.change)
+    table.add("GET", f"{MODEL}/trace/setting", tracing.read_model)
+    table.add("POST", f"{MODEL}/trace/setting", tracing.change_model)
+    table.add("GET", "/v2/logging", logs.read)
+    table.add("POST", "/v2/logging", logs.change)
+    table.add("POST", "/v2/repository/index", repository.index)
+    table.add("POST", "/v2/repository/models/{model}/load", repository.load)
+    table.add("POST", "/v2/repository/models/{model}/unload", repository.unload)
+    _add_models(table)
+    _add_shared_memory(table)
+
+
+def _add_models(table: Routes) -> None:
+    endpoints: list[tuple[str, str, Endpoint]] = [
+        ("POST", "/infer", infer.infer),
+        ("POST", "/generate", generate.generate),
+        ("POST", "/generate_stream", generate.stream),
+        ("GET", "/ready", models.ready),
+        ("GET", "/config", models.config),
+        ("GET", "/stats", models.statistics),
+        ("GET", "", models.metadata),
+    ]
+    # A version's before the model's: a name takes what is left.
+    for method, rest, endpoint in endpoints:
+        table.add(method, VERSION + rest, endpoint)
+        table.add(method, MODEL + rest, endpoint)
+
+
+def _add_shared_memory(table: Routes) -> None:
+    table.add("GET", f"{SYSTEM_MEMORY}/status", shared_memory.status)
+    table.add("GET", f"{SYSTEM_MEMORY}/region/{{region}}/status", shared_memory.status)
+    table.add("POST", f"{SYSTEM_MEMORY}/region/{{region}}/register", shared_memory.register)
+    table.add("POST", f"{SYSTEM_MEMORY}/unregister", shared_memory.unregister)
+    table.add("POST", f"{SYSTEM_MEMORY}/region/{{region}}/unregister", shared_memory.unregister)
+    table.add("GET", f"{CUDA_MEMORY}/status", shared_memory.cuda_status)
+    table.add("GET", f"{CUDA_MEMORY}/region/{{region}}/status", shared_memory.cuda_status)
+    table.add("POST", f"{CUDA_MEMORY}/region/{{region}}/register", shared_memory.cuda_register)
+    table.add("POST", f"{CUDA_MEMORY}/unregister", shared_memory.cuda_unregister)
+    table.add("POST", f"{CUDA_MEMORY}/region/{{region}}/unregister", shared_memory.cuda_unregister)
