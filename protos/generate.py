@@ -1,6 +1,7 @@
-"""Make ``src/jubako/protos/inference.*`` from ``protos/inference/*.proto``: ``python protos/generate.py FOLDER``.
+"""Make ``src/jubako/protos`` from ``protos/``: ``python protos/generate.py FOLDER``.
 
-What is written is a set of descriptors, which any version of protobuf reads, a module with the message classes, and their types.
+What is written is a set of descriptors, which any version of protobuf reads, and for each package a module with its message classes and
+their types.
 """
 
 from __future__ import annotations
@@ -10,29 +11,33 @@ import sys
 import tempfile
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 PROTOS = Path(__file__).parent
-PACKAGE = "inference"
-NOTICE = f"# Made by `make protos` from protos/{PACKAGE}/. Change those instead.\n"
+MODULES = {"inference": "inference", "health": "grpc/health/v1", "reflection": "grpc/reflection/v1"}
+"""The folder of each module's texts."""
 
 
 def generate(folder: Path) -> None:
-    """Write the three files into `folder`.
+    """Write the files into `folder`.
 
     Raises:
         SystemExit: a text is wrong; protoc has said why.
     """
+    binary = folder / "descriptors.binpb"
     with tempfile.TemporaryDirectory() as scratch:
-        binary = folder / f"{PACKAGE}.binpb"
-        texts = sorted(str(path) for path in (PROTOS / PACKAGE).glob("*.proto"))
+        texts = [str(path) for texts in MODULES.values() for path in sorted((PROTOS / texts).glob("*.proto"))]
         command = ["protoc", f"-I{PROTOS}", "--include_imports", f"--descriptor_set_out={binary}", f"--pyi_out={scratch}", *texts]
         if status := protoc.main(command):
             raise SystemExit(status)
-        stubs = [path.read_text() for path in sorted(Path(scratch, PACKAGE).glob("*.pyi"))]
-    (folder / f"{PACKAGE}.pyi").write_text(_joined(stubs))
-    (folder / f"{PACKAGE}.py").write_text(_classes(FileDescriptorSet.FromString(binary.read_bytes())))
+        descriptors = FileDescriptorSet.FromString(binary.read_bytes())
+        for module, texts_folder in MODULES.items():
+            stubs = [path.read_text() for path in sorted(Path(scratch, texts_folder).glob("*.pyi"))]
+            files = [file for file in descriptors.file if Path(file.name).parent == Path(texts_folder)]
+            notice = f"# Made by `make protos` from protos/{texts_folder}/. Change those instead.\n"
+            (folder / f"{module}.pyi").write_text(notice + _joined(stubs))
+            (folder / f"{module}.py").write_text(notice + _classes(files, texts_folder))
 
 
 def _joined(stubs: list[str]) -> str:
@@ -43,18 +48,19 @@ def _joined(stubs: list[str]) -> str:
     body = re.sub(r"\b_\w+_pb2\.", "", body)
     body = re.sub(r"\b_Mapping\b(?!\[)", "_Mapping[str, object]", body)
     body = body.replace("**kwargs)", "**kwargs: object)")
-    return NOTICE + "\n".join(imports) + "\n" + re.sub(r"\n{3,}", "\n\n", "\n" + body).rstrip() + "\n"
+    return "\n".join(imports) + "\n" + re.sub(r"\n{3,}", "\n\n", "\n" + body).rstrip() + "\n"
 
 
-def _classes(files: FileDescriptorSet) -> str:
-    messages = sorted(f"{file.package}.{message.name}" for file in files.file for message in file.message_type)
-    enums = [(file.package, enum) for file in files.file for enum in file.enum_type]
-    lines = [f'"""The messages of ``protos/{PACKAGE}/``."""', "", "from jubako.protos.pool import enum, message", ""]
+def _classes(files: list[FileDescriptorProto], texts_folder: str) -> str:
+    messages = sorted(f"{file.package}.{message.name}" for file in files for message in file.message_type)
+    enums = [(file.package, enum) for file in files for enum in file.enum_type]
+    needed = "enum, message" if enums else "message"
+    lines = ["", f'"""The messages of ``protos/{texts_folder}/``."""', "", f"from jubako.protos.pool import {needed}", ""]
     lines += [f'{name.rpartition(".")[2]} = message("{name}")' for name in messages]
     for package, enum in enums:
         lines += ["", f'{enum.name} = enum("{package}.{enum.name}")']
         lines += [f'{value.name} = {enum.name}.Value("{value.name}")' for value in enum.value]
-    return NOTICE + "\n" + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

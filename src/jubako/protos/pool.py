@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 def _loaded() -> descriptor_pool.DescriptorPool:
     pool = descriptor_pool.DescriptorPool()
-    content = resources.files("jubako.protos").joinpath("inference.binpb").read_bytes()
+    content = resources.files("jubako.protos").joinpath("descriptors.binpb").read_bytes()
     for file in descriptor_pb2.FileDescriptorSet.FromString(content).file:
         pool.AddSerializedFile(file.SerializeToString())
     return pool
