@@ -27,8 +27,9 @@ def prepare(settings: Settings) -> None:
         remark(f"Not served, because of what is said above: {', '.join(repository.broken)}.")
     cache = Cache(settings.cache_dir)
     for model in repository.models.values():
-        if model.latest.source is not None and cached_weights(model.latest, cache) is None:
-            _fetch(model.latest, cache)
+        for version in model.served_versions:
+            if version.source is not None and cached_weights(version, cache) is None:
+                _fetch(version, cache)
 
 
 def _fetch(version: Version, cache: Cache) -> None:

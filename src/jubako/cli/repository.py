@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from jubako.repository.repository import Model, Repository, Version, read_reposi
 from jubako.repository.schema import model_schema
 from jubako.repository.sources import cached_weights, fetch_weights
 from jubako.settings import Settings, load_settings
+from jubako.tensors import TensorSpec
 
 RepositoryArgument = Annotated[
     Path | None,
@@ -42,21 +43,27 @@ def ls(repository: RepositoryArgument = None, as_json: AsJson = False) -> None:
     cache = Cache(settings.cache_dir)
     if as_json:
         models = [_as_json(model, version, cache) for model, version in _versions(found)]
-        broken = {name: [str(problem) for problem in problems] for name, problems in found.broken.items()}
-        out.print_json(json.dumps({"repository": str(found.root), "models": models, "broken": broken}))
+        broken = {name: _shown(problems) for name, problems in found.broken.items()}
+        versions = {
+            name: {str(number): _shown(problems) for number, problems in numbers.items()}
+            for name, numbers in found.broken_versions.items()
+        }
+        listing = {"repository": str(found.root), "models": models, "broken": broken, "broken_versions": versions}
+        out.print_json(json.dumps(listing | {"warnings": _shown(found.warnings)}))
         return
     out.print(_table(found, cache))
     if not found.models and not found.broken:
         err.print(Text(f"There is no model in {found.root} yet."))
-    if found.broken:
-        err.print(f"{_count(len(found.problems), 'problem')}; `jubako check` shows them.")
+    if found.problems or found.warnings:
+        counts = [_count(len(some), noun) for some, noun in ((found.problems, "problem"), (found.warnings, "warning")) if some]
+        err.print(f"{' and '.join(counts)}; `jubako check` shows them.")
 
 
 def pull(
     model: Annotated[
         str | None, typer.Argument(metavar="[MODEL[:VERSION]]", show_default=False, help="By any of its names.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="The latest version of every model.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="The versions of every model that would be served.")] = False,
     repository: RepositoryOption = None,
 ) -> None:
     """Fetch the weights of a model into the cache, verified, so that serving it needs no network."""
@@ -66,28 +73,32 @@ def pull(
     with sentences():
         settings = _settings(repository)
         found = read_repository(settings.repository, BACKENDS)
-        wanted = [entry.latest for entry in found.models.values()] if model is None else [find_version(found, model)]
+        served = [version for entry in found.models.values() for version in entry.served_versions]
+        wanted = served if model is None else [find_version(found, model)]
     cache = Cache(settings.cache_dir)
     failures = [version for version in wanted if not _pulled(version, cache)]
     if model is None:
         for name, problems in found.broken.items():
             complain(f"{name} is broken ({_count(len(problems), 'problem')}); `jubako check` shows why.")
-    if failures or (model is None and found.broken):
+        for name, number, problems in _broken_versions(found):
+            complain(f"{name}:{number} is broken ({_count(len(problems), 'problem')}); `jubako check` shows why.")
+    if failures or (model is None and found.problems):
         raise typer.Exit(FAILED)
 
 
 def check(repository: RepositoryArgument = None, as_json: AsJson = False) -> None:
-    """Check every entry of the repository, and show every problem at once. Ends with status 1 if there is any."""
+    """Check every entry of the repository, and show every problem and warning. Ends with status 1 if there is any problem."""
     with sentences():
         found = read_repository(_settings(repository).repository, BACKENDS)
     if as_json:
-        out.print_json(json.dumps([_problem_as_json(problem) for problem in found.problems]))
+        wrong = [_problem_as_json(problem, warning=False) for problem in found.problems]
+        out.print_json(json.dumps(wrong + [_problem_as_json(problem, warning=True) for problem in found.warnings]))
     else:
         for problem in found.problems:
             out.print(Text(str(problem)))
-        verdict = f"{_count(len(found.models), 'model')} all right"
-        broken = f", {_count(len(found.broken), 'model')} with {_count(len(found.problems), 'problem')}" if found.broken else ""
-        err.print(Text(f"{found.root}: {verdict}{broken}."))
+        for problem in found.warnings:
+            out.print(Text(f"{problem.shown_file}:{problem.line}: warning: {problem.message}"))
+        err.print(Text(f"{found.root}: {_verdict(found)}."))
     if found.problems:
         raise typer.Exit(FAILED)
 
@@ -124,11 +135,12 @@ def find_version(repository: Repository, wanted: str) -> Version:
         for version in model.versions:
             if version.number == int(number):
                 return version
+        if problems := model.broken_versions.get(int(number)):
+            raise ConfigurationError("\n".join([f"{name} has problems in its version {number}.", *_shown(problems)]))
         has = ", ".join(str(version.number) for version in model.versions)
         raise ConfigurationError(f"{name} has no version {number}; it has: {has}.")
     for broken in {wanted, name} & set(repository.broken):
-        problems = "\n".join(str(problem) for problem in repository.broken[broken])
-        raise ConfigurationError(f"The entry {broken!r} has problems.\n{problems}")
+        raise ConfigurationError("\n".join([f"The entry {broken!r} has problems.", *_shown(repository.broken[broken])]))
     raise ConfigurationError(f"There is no model {wanted!r} in {repository.root}. {nearest(wanted, names)}".rstrip())
 
 
@@ -158,22 +170,32 @@ def _versions(repository: Repository) -> Iterator[tuple[Model, Version]]:
             yield model, version
 
 
+def _broken_versions(repository: Repository) -> Iterator[tuple[str, int, list[Problem]]]:
+    """Of the models that are not broken as a whole."""
+    for name in repository.models:
+        for number, problems in sorted(repository.broken_versions.get(name, {}).items()):
+            yield name, number, problems
+
+
 def _table(repository: Repository, cache: Cache) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("MODEL", "VERSION", "BACKEND", "TASKS", "WEIGHTS", "SOURCE", "OTHER NAMES"):
+    for column in ("MODEL", "VERSION", "STATE", "BACKEND", "TASKS", "WEIGHTS", "SOURCE", "OTHER NAMES"):
         table.add_column(column, overflow="fold")
     for model, version in _versions(repository):
         table.add_row(
             model.name,
             str(version.number),
+            "served" if version.number in model.chosen_numbers else "not chosen",
             model.config.backend,
             ", ".join(model.tasks),
             _weights(version, cache),
             str(version.source or ""),
             ", ".join(model.served_names[1:]),
         )
+    for name, number, problems in _broken_versions(repository):
+        table.add_row(Text(name, "red"), str(number), Text(_count(len(problems), "problem"), "red"))
     for name, problems in repository.broken.items():
-        table.add_row(Text(name, "red"), "", "", "", Text(_count(len(problems), "problem"), "red"), "", "")
+        table.add_row(Text(name, "red"), "", Text(_count(len(problems), "problem"), "red"))
     return table
 
 
@@ -189,6 +211,7 @@ def _as_json(model: Model, version: Version, cache: Cache) -> dict[str, object]:
     return {
         "model": model.name,
         "version": version.number,
+        "served": version.number in model.chosen_numbers,
         "backend": model.config.backend,
         "tasks": list(model.tasks),
         "served_names": list(model.served_names),
@@ -198,11 +221,32 @@ def _as_json(model: Model, version: Version, cache: Cache) -> dict[str, object]:
         "bytes": size,
         "description": model.config.description,
         "license": model.config.license,
+        "configuration": str(model.file),
+        "inputs": [_tensor_as_json(tensor) for tensor in model.inputs],
+        "outputs": [_tensor_as_json(tensor) for tensor in model.outputs],
     }
 
 
-def _problem_as_json(problem: Problem) -> dict[str, object]:
-    return {"file": str(problem.file), "line": problem.line, "message": problem.message}
+def _tensor_as_json(tensor: TensorSpec) -> dict[str, object]:
+    return {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+
+
+def _problem_as_json(problem: Problem, *, warning: bool) -> dict[str, object]:
+    return {"file": str(problem.file), "line": problem.line, "message": problem.message, "warning": warning}
+
+
+def _shown(problems: Iterable[Problem]) -> list[str]:
+    return [str(problem) for problem in problems]
+
+
+def _verdict(repository: Repository) -> str:
+    with_problems = {*repository.broken, *(name for name, _, _ in _broken_versions(repository))}
+    parts = [f"{_count(len(repository.models.keys() - with_problems), 'model')} all right"]
+    if with_problems:
+        parts.append(f"{_count(len(with_problems), 'model')} with {_count(len(repository.problems), 'problem')}")
+    if repository.warnings:
+        parts.append(_count(len(repository.warnings), "warning"))
+    return ", ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:
