@@ -9,7 +9,7 @@ import pytest
 
 from jubako.channel.connection import Connection
 from jubako.channel.frames import CREDIT_WINDOW, AnyFrame, Call, Chunk, Credit, Hello
-from jubako.errors import InstanceLost, InvalidRequest, ModelNotReady, Overloaded, PromptTooLong, Unsupported
+from jubako.errors import InstanceLost, InvalidRequest, Overloaded, PromptTooLong, Unsupported
 from jubako.messages import (
     CompletionRequest,
     Delta,
@@ -18,6 +18,7 @@ from jubako.messages import (
     EmbedRequest,
     EmbedResult,
     GenerateResult,
+    InferResult,
     TokenizeRequest,
     TokenizeResult,
     Usage,
@@ -76,7 +77,7 @@ async def test_a_stream_comes_word_by_word_and_adds_up_to_the_whole_answer() -> 
         with client.call(chat("one two three four"), stream=True, request_id="r") as call:
             batches = [batch async for batch in call.batches()]
         assert len(batches) >= 4
-        events = [event for batch in batches for event in batch]
+        events = [event for batch in batches for event in batch if not isinstance(event, InferResult)]
         assert [event.text for event in events if isinstance(event, Delta)] == ["one", " two", " three", " four"]
         assert await answer(client, chat("one two three four")) == GenerateResult.from_events(events).choices[0].text
 
@@ -210,8 +211,10 @@ async def test_drain_finishes_the_calls_in_flight_refuses_others_and_leaves_noth
             assert version_of(during, "echo").state == "UNAVAILABLE"
             with pytest.raises(OSError, match=r"Connection refused"):
                 await connect_until_refused(instance.address)
-            with pytest.raises(ModelNotReady):
-                await answer(client, chat("too late"))
+            with client.call(chat("too late"), stream=False, request_id="late") as late:
+                with pytest.raises(InstanceLost, match="shutting down"):
+                    await asyncio.wait_for(late.result(), LONG_S)
+                assert late.untouched
             rest = [event async for batch in streamed.batches() for event in batch]
         assert await unary == words
         assert any(isinstance(event, Delta) and event.finish_reason == "stop" for event in rest)

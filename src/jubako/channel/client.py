@@ -135,6 +135,7 @@ class ChannelClient:
         self._connection: Connection | None = None
         self._calls: dict[int, PendingCall] = {}
         self._next_id = 0
+        self._retired = False
         self._closed = asyncio.Event()
 
     async def connect(self, path: str) -> None:
@@ -148,7 +149,8 @@ class ChannelClient:
 
     @property
     def connected(self) -> bool:
-        return self._connection is not None and not self._connection.closed
+        """Whether it can be asked."""
+        return self._connection is not None and not self._connection.closed and not self._retired
 
     @property
     def outstanding(self) -> int:
@@ -171,6 +173,11 @@ class ChannelClient:
     async def wait_closed(self) -> None:
         await self._closed.wait()
 
+    def retire(self) -> None:
+        """Take no new call, and close the connection as soon as none is open."""
+        self._retired = True
+        self._close_if_idle()
+
     def close(self, error: JubakoError | None = None) -> None:
         """Close the connection. Calls that are still open fail with `error`, or as lost."""
         self._lose_calls(error or self._lost())
@@ -191,11 +198,17 @@ class ChannelClient:
 
     def _forget(self, call_id: int) -> None:
         self._calls.pop(call_id, None)
+        self._close_if_idle()
 
     def _cancel(self, call_id: int) -> None:
         """Have the instance stop, unless the call is over."""
         if self._calls.pop(call_id, None) is not None:
             self._send(Cancel(call_id))
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._retired and not self._calls and self._connection is not None:
+            self._connection.close()
 
     # Peer
 

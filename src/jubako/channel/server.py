@@ -22,10 +22,13 @@ from jubako.channel.frames import (
     Queued,
     Started,
 )
-from jubako.errors import InternalError, JubakoError, ModelNotReady
+from jubako.errors import InstanceLost, InternalError, JubakoError
 from jubako.messages import InferRequest, InferResult, Request, Result, StreamEvent
 
 log = logging.getLogger(__name__)
+
+LINGER_S = 2.0
+"""How long a draining instance without calls waits for its connections to be closed."""
 
 
 Done: TypeAlias = Callable[[InferResult | Exception], None]
@@ -161,12 +164,20 @@ class ChannelServer:
         return len(self._calls)
 
     async def drain(self) -> None:
-        """Refuse new calls, answer those in flight, close the connections; return when the last answer has left."""
+        """Refuse new calls, answer those in flight; return when the last answer has left and the connections are closed.
+
+        The other side closes a connection once it knows whom to ask instead: were it closed here, a call on its way would be
+        lost. Who has not done so within `LINGER_S` is not waited for.
+        """
         self._draining = True
         await self._idle.wait()
-        for connection in list(self._connections):
-            connection.close()
-        await self._all_closed.wait()
+        try:
+            async with asyncio.timeout(LINGER_S):
+                await self._all_closed.wait()
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.close()
+            await self._all_closed.wait()
 
     # Peer
 
@@ -194,7 +205,9 @@ class ChannelServer:
     def _start(self, connection: Connection, frame: Call) -> None:
         call = _ServedCall(connection, frame)
         if self._draining:
-            call.fail(ModelNotReady("This instance is shutting down. Try again in a moment.", retry_after_s=1))
+            # As one that had only waited: safe to ask the instance that comes in this one's place.
+            call.queued()
+            call.fail(InstanceLost("This instance is shutting down. Try again in a moment.", retry_after_s=1))
             return
         self._calls[connection, frame.id] = call
         self._idle.clear()

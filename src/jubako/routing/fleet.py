@@ -152,8 +152,8 @@ class Fleet:
         self.catalog = Catalog(snapshot)
         for key, channels in list(self._channels.items()):
             for address in channels.keys() - self._wanted:
-                # Calls in flight keep the channel until the instance closes it; new ones no longer find it.
-                del channels[address]
+                # New calls no longer find it; the last that is open closes it, by which the instance knows that it may go.
+                channels.pop(address).retire()
             if not channels:
                 del self._channels[key]
         self._notify()
@@ -171,6 +171,8 @@ class Fleet:
                 self._open.add(channel)
                 if address in self._wanted:
                     self._channels.setdefault(key, {})[address] = channel
+                else:
+                    channel.retire()
                 _settle(tried)
                 self._notify()
                 await channel.wait_closed()
