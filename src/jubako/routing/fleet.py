@@ -88,14 +88,16 @@ class Fleet:
             ModelFailed: it will not become ready.
             ModelNotFound: it is there no longer.
         """
+        name = name or f"{version.model}:{version.version}"
         while True:
+            # Found anew each time: what was meant a moment ago may have been replaced since.
+            version = self.catalog.find(name)
             try:
                 return self.choose(version)
             except ModelNotReady:
                 if version.state == "UNLOADED":
                     raise
-                await self._changed.wait()
-                version = self.catalog.find(name or f"{version.model}:{version.version}")
+            await self._changed.wait()
 
     async def seen(self, serial: int) -> None:
         """Return once the snapshot `serial` of the runner, or a later one, holds here; at once if the runner was restarted."""

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
-from jubako.errors import DeadlineExceeded, InternalError
+from jubako.errors import DeadlineExceeded, InstanceLost, InternalError
 from jubako.messages import (
     EmbedResult,
     GenerateResult,
@@ -96,22 +96,32 @@ class RoutedModels:
     async def _ask(self, request: Request, version: VersionStatus) -> Result:
         try:
             async with asyncio.timeout(version.timeout_s):
-                channel = await self._fleet.choose_when_ready(version, request.model)
-                with channel.call(request, stream=False, request_id=REQUEST_ID) as call:
-                    return await call.result()
+                while True:
+                    channel = await self._fleet.choose_when_ready(version, request.model)
+                    with channel.call(request, stream=False, request_id=REQUEST_ID) as call:
+                        try:
+                            return await call.result()
+                        except InstanceLost:
+                            if not call.untouched:
+                                raise
         except TimeoutError:
             raise _too_late(version) from None
 
     async def _stream(self, request: Request, version: VersionStatus) -> AsyncGenerator[StreamEvent]:
         deadline = asyncio.get_running_loop().time() + version.timeout_s
-        channel = await self._channel_before(deadline, version, request.model)
-        with channel.call(request, stream=True, request_id=REQUEST_ID, deadline=deadline) as call:
-            try:
-                async for batch in call.batches():
-                    for event in batch:
-                        yield event
-            except TimeoutError:
-                raise _too_late(version) from None
+        while True:
+            channel = await self._channel_before(deadline, version, request.model)
+            with channel.call(request, stream=True, request_id=REQUEST_ID, deadline=deadline) as call:
+                try:
+                    async for batch in call.batches():
+                        for event in batch:
+                            yield event
+                    return
+                except TimeoutError:
+                    raise _too_late(version) from None
+                except InstanceLost:
+                    if not call.untouched:
+                        raise
 
     async def _channel_before(self, deadline: float, version: VersionStatus, model: str) -> ChannelClient:
         try:
