@@ -18,7 +18,7 @@ Endpoint = Callable[[Exchange, Plane], Awaitable[None]]
 REMEMBERED_TARGETS = 4096
 """Targets whose route is kept at hand. A server of this many models finds each without looking."""
 
-_NAME = re.compile(r"\{(\w+)\}")
+_NAME = re.compile(r"\{(\w+(?::path)?)\}")
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Route:
 class Routes:
     """Exact paths, patterns with ``{names}`` in them, and prefixes whose rest the endpoint reads from ``exchange.path``.
 
-    A name in a pattern takes whatever is there, slashes and colons included, as models' names have them. Looking at patterns
-    in turn costs more than many a small request, so what was found for a target is remembered.
+    In a pattern ``{name}`` is one segment of the path, and ``{name:path}`` any number of them, as a model's name may have.
+    Looking at patterns in turn costs more than many a small request, so what was found for a target is remembered.
     """
 
     def __init__(self) -> None:
@@ -120,6 +120,11 @@ class Routes:
 
 
 def _compile(path: str) -> re.Pattern[str]:
-    """``/models/{model}/ready`` as a regular expression; names take as little as fits."""
+    """A pattern such as ``/models/{model:path}/ready`` as a regular expression."""
     words = _NAME.split(path)
-    return re.compile("".join(f"(?P<{word}>.+?)" if i % 2 else re.escape(word) for i, word in enumerate(words)))
+    return re.compile("".join(_group(word) if i % 2 else re.escape(word) for i, word in enumerate(words)))
+
+
+def _group(name: str) -> str:
+    name, colon, _ = name.partition(":")
+    return f"(?P<{name}>.+?)" if colon else f"(?P<{name}>[^/]+)"

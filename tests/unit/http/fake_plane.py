@@ -1,4 +1,4 @@
-"""A data plane in memory, so that the gateway can be tested alone: it answers with the words and the tensors that it was asked."""
+"""A data plane in memory, so that the gateway can be tested alone: it answers with what it was asked."""
 
 from __future__ import annotations
 

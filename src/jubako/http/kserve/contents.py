@@ -165,7 +165,9 @@ def _misfit(given: AnyInput, values: list[Any]) -> InvalidRequest:
     """The error for the first of `values` that is none of the datatype."""
     for position, value in enumerate(values):
         if not _fits(given.datatype, value):
-            shown = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."
+            # Python writes no integer of more than some thousand digits.
+            shown = "a huge number" if isinstance(value, int) and value.bit_length() > 1024 else repr(value)
+            shown = shown if len(shown) <= 40 else f"{shown[:40]}..."
             return InvalidRequest(
                 f"Element {position} of the input {given.name!r} is {shown}, which is no {given.datatype}.", param=given.name
             )

@@ -82,10 +82,8 @@ def _request(fields: JsonObject, model: str, signature: Signature) -> InferReque
     inputs = {spec.name: spec for spec in signature.inputs}
     tensors: list[Tensor] = []
     parameters: dict[str, Parameter] = {}
-    nested = fields.get("parameters")
-    both = {**fields, **nested} if isinstance(nested, dict) else fields
     try:
-        for name, value in both.items():
+        for name, value in {**fields, **_nested(fields)}.items():
             if (spec := inputs.get(name)) is not None:
                 tensors.append(_tensor(spec, signature, value))
             elif name not in ("id", "parameters") and value is not None:
@@ -93,6 +91,13 @@ def _request(fields: JsonObject, model: str, signature: Signature) -> InferReque
         return infer_request(model, tensors, [], parameters)
     except InvalidRequest as error:
         raise about_model(error, model) from None
+
+
+def _nested(fields: JsonObject) -> JsonObject:
+    nested = fields.get("parameters") or {}
+    if not isinstance(nested, dict):
+        raise InvalidRequest("The field 'parameters' must be an object.", param="parameters")
+    return nested
 
 
 def _parameter(name: str, value: object, inputs: dict[str, TensorSpec]) -> Parameter:

@@ -6,7 +6,7 @@ from jubako.http.kserve import generate, infer, logs, models, repository, server
 from jubako.http.kserve.trace import Tracing
 from jubako.http.routes import Endpoint, Routes
 
-MODEL = "/v2/models/{model}"
+MODEL = "/v2/models/{model:path}"
 VERSION = f"{MODEL}/versions/{{version}}"
 SYSTEM_MEMORY = "/v2/systemsharedmemory"
 CUDA_MEMORY = "/v2/cudasharedmemory"
@@ -15,7 +15,6 @@ CUDA_MEMORY = "/v2/cudasharedmemory"
 def add_routes(table: Routes) -> None:
     tracing = Tracing()
     table.add("GET", "/v2", server.metadata)
-    table.add("GET", "/v2/", server.metadata)
     table.add("GET", "/v2/health/live", server.live)
     table.add("GET", "/v2/health/ready", server.ready)
     table.add("GET", "/v2/models/stats", models.all_statistics)
@@ -26,8 +25,8 @@ def add_routes(table: Routes) -> None:
     table.add("GET", "/v2/logging", logs.read)
     table.add("POST", "/v2/logging", logs.change)
     table.add("POST", "/v2/repository/index", repository.index)
-    table.add("POST", "/v2/repository/models/{model}/load", repository.load)
-    table.add("POST", "/v2/repository/models/{model}/unload", repository.unload)
+    table.add("POST", "/v2/repository/models/{model:path}/load", repository.load)
+    table.add("POST", "/v2/repository/models/{model:path}/unload", repository.unload)
     _add_models(table)
     _add_shared_memory(table)
 
@@ -50,12 +49,12 @@ def _add_models(table: Routes) -> None:
 
 def _add_shared_memory(table: Routes) -> None:
     table.add("GET", f"{SYSTEM_MEMORY}/status", shared_memory.status)
-    table.add("GET", f"{SYSTEM_MEMORY}/region/{{region}}/status", shared_memory.status)
-    table.add("POST", f"{SYSTEM_MEMORY}/region/{{region}}/register", shared_memory.register)
+    table.add("GET", f"{SYSTEM_MEMORY}/region/{{region:path}}/status", shared_memory.status)
+    table.add("POST", f"{SYSTEM_MEMORY}/region/{{region:path}}/register", shared_memory.register)
     table.add("POST", f"{SYSTEM_MEMORY}/unregister", shared_memory.unregister)
-    table.add("POST", f"{SYSTEM_MEMORY}/region/{{region}}/unregister", shared_memory.unregister)
+    table.add("POST", f"{SYSTEM_MEMORY}/region/{{region:path}}/unregister", shared_memory.unregister)
     table.add("GET", f"{CUDA_MEMORY}/status", shared_memory.cuda_status)
-    table.add("GET", f"{CUDA_MEMORY}/region/{{region}}/status", shared_memory.cuda_status)
-    table.add("POST", f"{CUDA_MEMORY}/region/{{region}}/register", shared_memory.cuda_register)
+    table.add("GET", f"{CUDA_MEMORY}/region/{{region:path}}/status", shared_memory.cuda_status)
+    table.add("POST", f"{CUDA_MEMORY}/region/{{region:path}}/register", shared_memory.cuda_register)
     table.add("POST", f"{CUDA_MEMORY}/unregister", shared_memory.cuda_unregister)
-    table.add("POST", f"{CUDA_MEMORY}/region/{{region}}/unregister", shared_memory.cuda_unregister)
+    table.add("POST", f"{CUDA_MEMORY}/region/{{region:path}}/unregister", shared_memory.cuda_unregister)
