@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from jubako.backends.base import ModelSpec
 from jubako.backends.tensor.engine import TensorEngine
 from jubako.tensors import Array, Arrays, Datatype, TensorSpec
@@ -47,3 +50,11 @@ def read_only(array: Array) -> Array:
     array = array.copy()
     array.flags.writeable = False
     return array
+
+
+def floats(*values: float) -> Array:
+    return np.array(values, dtype=np.float32)
+
+
+def assert_near(given: Array, expected: ArrayLike, tolerance: float = 1e-5) -> None:
+    np.testing.assert_allclose(np.asarray(given, dtype=np.float64), np.asarray(expected, dtype=np.float64), atol=tolerance)

@@ -13,7 +13,7 @@ from jubako.backends.onnx.engine import OnnxEngine
 from jubako.errors import ConfigurationError, InvalidRequest
 from jubako.tensors import Array, Signature
 from tests.unit.engines.onnx_models import identity, save, sum_and_difference, value
-from tests.unit.engines.specs import read_only, run, spec_of, tensor
+from tests.unit.engines.specs import assert_near, read_only, run, spec_of, tensor
 
 
 def load(weights: Path, **entry: object) -> tuple[OnnxEngine, Signature]:
@@ -138,7 +138,7 @@ def test_weights_beside_the_file_are_found(tmp_path: Path) -> None:
     assert (tmp_path / "weights.bin").stat().st_size >= weights.nbytes
     engine, _ = load(tmp_path)
     rows = np.ones((2, 3), dtype=np.float32)
-    np.testing.assert_allclose(run(engine, {"x": rows}, "y")["y"], rows @ weights)
+    assert_near(run(engine, {"x": rows}, "y")["y"], rows @ weights)
 
 
 def test_inputs_that_do_not_fit_each_other_are_the_callers_fault(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from jubako.backends.sklearn.engine import SklearnEngine
 from jubako.errors import ConfigurationError, InvalidRequest
 from jubako.tensors import Signature
-from tests.unit.engines.specs import read_only, run, spec_of, tensor
+from tests.unit.engines.specs import assert_near, read_only, run, spec_of, tensor
 
 ROWS = np.random.default_rng(7).random((60, 4))
 CLASSES = ["ant", "bee", "cow"] * 20
@@ -50,7 +50,7 @@ def test_the_entry_may_say_another_name_and_datatype(tmp_path: Path) -> None:
     model = LinearRegression().fit(ROWS, ROWS[:, :2])
     engine, signature = load(model, tmp_path / "model.skops", inputs=[tensor("x", "FP32", 4)], max_batch_size=5)
     assert (signature.inputs, signature.outputs) == ([tensor("x", "FP32", 4)], [tensor("predict", "FP64", 2)])
-    np.testing.assert_allclose(run(engine, {"x": ROWS[:3].astype(np.float32)}, "predict")["predict"], ROWS[:3, :2], atol=1e-5)
+    assert_near(run(engine, {"x": ROWS[:3].astype(np.float32)}, "predict")["predict"], ROWS[:3, :2])
 
 
 def test_transformers_and_other_methods_are_served(tmp_path: Path) -> None:

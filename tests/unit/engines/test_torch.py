@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 from jubako.backends.torch.engine import TorchEngine
 from jubako.errors import ConfigurationError, InternalError
 from jubako.tensors import Signature
-from tests.unit.engines.specs import read_only, run, spec_of, tensor
+from tests.unit.engines.specs import assert_near, floats, read_only, run, spec_of, tensor
 
 ROWS = np.random.default_rng(7).random((3, 4)).astype(np.float32)
 ENTRY = {"inputs": [tensor("INPUT__0", "FP32", 4)], "outputs": [tensor("OUTPUT__0", "FP32", 2)], "max_batch_size": 8}
 
 
-class Small(torch.nn.Module):
+class Small(torch.nn.Module):  # type: ignore[misc]  # its types are not read
     def __init__(self) -> None:
         super().__init__()
         self.linear = torch.nn.Linear(4, 2)
@@ -28,7 +28,7 @@ class Small(torch.nn.Module):
         return torch.relu(self.linear(rows))
 
 
-class Several(torch.nn.Module):
+class Several(torch.nn.Module):  # type: ignore[misc]  # its types are not read
     """Takes one tensor away from another; gives the result by name, or as the second of two."""
 
     def __init__(self, *, named: bool = False) -> None:
@@ -40,7 +40,7 @@ class Several(torch.nn.Module):
         return {"sum": minuend + subtrahend, "difference": difference} if self.named else (minuend, difference)
 
 
-class InPlace(torch.nn.Module):
+class InPlace(torch.nn.Module):  # type: ignore[misc]  # its types are not read
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         return rows.add_(1)
 
@@ -82,7 +82,7 @@ def test_torchscript_takes_its_signature_from_the_entry(tmp_path: Path) -> None:
         max_batch_size=8,
         platform="pytorch_libtorch",
     )
-    np.testing.assert_allclose(run(engine, {"INPUT__0": read_only(ROWS)}, "OUTPUT__0")["OUTPUT__0"], expected(module), atol=1e-6)
+    assert_near(run(engine, {"INPUT__0": read_only(ROWS)}, "OUTPUT__0")["OUTPUT__0"], expected(module))
 
 
 def test_torchscript_without_a_signature_is_refused_with_its_arguments(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_inputs_find_their_arguments(tmp_path: Path, first: str, second: str) ->
     # Listed the other way round where the names alone must say it.
     listed = [first, second] if first == "a" else [second, first]
     engine, _ = load(file, inputs=[tensor(name, "FP32", -1) for name in listed], outputs=[tensor("OUTPUT__1", "FP32", -1)])
-    five, two = np.float32([5]), np.float32([2])
+    five, two = floats(5), floats(2)
     assert run(engine, {first: five, second: two}, "OUTPUT__1")["OUTPUT__1"].tolist() == [3]
 
 
@@ -108,7 +108,7 @@ def test_outputs_are_found_by_the_keys_of_a_dictionary(tmp_path: Path) -> None:
     file = scripted(Several(named=True), tmp_path / "model.pt", torch.zeros(1), torch.zeros(1))
     inputs = [tensor(name, "FP32", -1) for name in ("minuend", "subtrahend")]
     engine, _ = load(file, inputs=inputs, outputs=[tensor("difference", "FP32", -1)])
-    given = {"minuend": np.float32([5]), "subtrahend": np.float32([2])}
+    given = {"minuend": floats(5), "subtrahend": floats(2)}
     assert run(engine, given, "difference")["difference"].tolist() == [3]
     engine, _ = load(file, inputs=inputs, outputs=[tensor("quotient", "FP32", -1)])
     with pytest.raises(InternalError, match=r"gives 'sum', 'difference', and not 'quotient', as model.yaml says"):
@@ -139,7 +139,7 @@ def test_an_exported_program_says_the_whole_signature(tmp_path: Path) -> None:
     )
     for count in (1, 3):
         given = run(engine, {"rows": read_only(ROWS[:count])}, "OUTPUT__0")["OUTPUT__0"]
-        np.testing.assert_allclose(given, expected(module)[:count], atol=1e-6)
+        assert_near(given, expected(module)[:count])
     with pytest.raises(ConfigurationError, match="max_batch_size 17, but the model's file allows at most 16 rows"):
         load(file, max_batch_size=17)
     assert load(file, **ENTRY)[1].inputs[0].name == "INPUT__0"
@@ -178,7 +178,7 @@ def test_weights_fill_the_module_that_a_factory_makes(entry: Path, suffix: str) 
     engine = {"factory": f"architecture_{entry.name}:make", "factory_args": {"features": 2}}
     loaded, _ = load(file, folder=entry, engine=engine, **ENTRY)
     given = run(loaded, {"INPUT__0": read_only(ROWS)}, "OUTPUT__0")["OUTPUT__0"]
-    np.testing.assert_allclose(given, module(torch.from_numpy(ROWS)).detach().numpy(), atol=1e-6)
+    assert_near(given, module(torch.from_numpy(ROWS)).detach().numpy())
 
 
 def test_weights_of_another_module_are_refused(entry: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_pickled_module_is_read_only_if_the_entry_says_so(tmp_path: Path) -> N
     with pytest.raises(ConfigurationError, match=r"loading it can run any code.*`allow_pickle: true`"):
         load(file, **ENTRY)
     engine, _ = load(file, engine={"allow_pickle": True}, **ENTRY)
-    np.testing.assert_allclose(run(engine, {"INPUT__0": ROWS}, "OUTPUT__0")["OUTPUT__0"], expected(module), atol=1e-6)
+    assert_near(run(engine, {"INPUT__0": ROWS}, "OUTPUT__0")["OUTPUT__0"], expected(module))
     with pytest.raises(ConfigurationError, match="holds more than weights, and reading that could run any code"):
         load(file, engine={"factory": "torch.nn:Identity"}, **ENTRY)
 
@@ -225,8 +225,8 @@ def test_a_pickled_module_is_read_only_if_the_entry_says_so(tmp_path: Path) -> N
 def test_bf16_is_computed_as_such(tmp_path: Path) -> None:
     file = scripted(torch.nn.Identity(), tmp_path / "model.pt")
     engine, _ = load(file, inputs=[tensor("input", "BF16", -1)], outputs=[tensor("y", "BF16", -1)])
-    given = run(engine, {"input": np.float32([1.5, 1.001])}, "y")["y"]
-    assert (given.dtype, given.tolist()) == (np.float32, [1.5, 1.0])
+    given = run(engine, {"input": floats(1.5, 1.001)}, "y")["y"]
+    assert (given.dtype, given.tolist()) == (np.dtype(np.float32), [1.5, 1.0])
 
 
 def test_a_model_may_compute_in_another_precision_than_it_is_asked_in(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_model_may_compute_in_another_precision_than_it_is_asked_in(tmp_path: 
     engine, _ = load(scripted(module, tmp_path / "model.pt"), engine={"dtype": "bfloat16"}, **ENTRY)
     given = run(engine, {"INPUT__0": ROWS}, "OUTPUT__0")["OUTPUT__0"]
     assert given.dtype == np.float32
-    np.testing.assert_allclose(given, expected(module), atol=0.05)
+    assert_near(given, expected(module), 0.05)
 
 
 def test_an_output_of_another_datatype_than_the_entry_says_is_told(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from jubako.backends.onnx.params import OnnxParams
-from jubako.backends.onnx.providers import choose
+from jubako.backends.onnx.providers import CPU, choose
 from jubako.backends.onnx.values import DATATYPES, as_text, from_value, to_value
 from jubako.backends.processors import spare_processors
 from jubako.backends.tensor.completion import FileSignature, complete
@@ -90,7 +90,8 @@ class OnnxEngine(TensorEngine):
                 f"onnxruntime could not start {', '.join(lost)}, which the entry names under `providers`; its log says why. "
                 "Mend that, or leave `providers` out to take what there is."
             )
-        log.info("%s is computed by %s", self.spec.model, ", ".join(used))
+        if used != [CPU]:
+            log.info("%s is computed by %s", self.spec.model, ", ".join(used))
         return session
 
 

@@ -46,7 +46,8 @@ class TorchEngine(TensorEngine):
         }
         self._outputs = {tensor.name: tensor for tensor in signature.outputs}
         self._places = positions(signature.outputs)
-        log.info("%s is computed on %s", self.spec.model, self._device)
+        if self._device.type != "cpu":
+            log.info("%s is computed on %s", self.spec.model, self._device)
         return signature
 
     def run(self, inputs: Arrays, wanted: frozenset[str], parameters: Mapping[str, Parameter]) -> Arrays:
