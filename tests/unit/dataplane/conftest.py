@@ -94,9 +94,12 @@ class FakeRunner:
     def instance(self, name: str, state: InstanceState = "READY") -> InstanceStatus:
         return InstanceStatus(id=name, address=self.address(name), state=state)
 
-    def say(self, *versions: VersionStatus, draining: bool = False) -> None:
+    async def drain(self, name: str) -> None:
+        await self._channels[name].drain()
+
+    def say(self, *versions: VersionStatus, draining: bool = False, started: bool = False) -> None:
         self._serial += 1
-        self._snapshots.put_nowait(Snapshot(serial=self._serial, versions=list(versions), draining=draining))
+        self._snapshots.put_nowait(Snapshot(serial=self._serial, versions=list(versions), draining=draining, started=started))
 
     async def watch(self) -> AsyncIterator[Snapshot]:
         while True:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from jubako.dataplane.plane import DataPlane
-from jubako.errors import DeadlineExceeded, InstanceLost, ModelFailed, ModelNotFound, ModelNotReady
-from jubako.messages import ChatRequest, Delta, GenerateEvent, GenerateResult, Message, VersionState
+from jubako.errors import DeadlineExceeded, Forbidden, InstanceLost, ModelFailed, ModelNotFound, ModelNotReady
+from jubako.messages import ChatRequest, Delta, GenerateEvent, GenerateResult, Message, SharedRegion, VersionState
 from jubako.routing.fleet import Fleet
 from tests.unit.dataplane.conftest import FakeRunner, version
 
@@ -185,3 +185,66 @@ async def test_metrics_count_by_model_and_kind_of_error(plane: DataPlane, runner
     assert 'jubako_requests_in_flight{model="counted",task="chat",version="1"} 0.0' in page
     assert 'jubako_model_ready{model="counted",version="1"} 1.0' in page
     assert 'jubako_model_ready{model="broken",version="1"} 0.0' in page
+
+
+async def test_the_next_generation_is_asked_as_soon_as_the_runner_names_it(
+    plane: DataPlane, fleet: Fleet, runner: FakeRunner
+) -> None:
+    old, _ = await runner.start_instance("old"), await runner.start_instance("new")
+    runner.say(version(runner.instance("old")))
+    await until(plane.ready)
+    old.gate.clear()
+    in_flight = asyncio.create_task(ask(plane))
+    await until(lambda: old.asked == 1)
+    runner.say(version(runner.instance("new"), created=2))
+    while plane.model("m").created != 2:  # noqa: ASYNC110 - each turn of the loop is looked at
+        await asyncio.sleep(0)
+    # Not a moment later: the catalogue changes only when the new instance can be asked.
+    assert await ask(plane) == "new"
+    old.gate.set()
+    assert await in_flight == "old"
+
+
+async def test_a_call_to_an_instance_that_drains_goes_to_its_successor(plane: DataPlane, runner: FakeRunner) -> None:
+    await runner.start_instance("old")
+    await runner.start_instance("new")
+    runner.say(version(runner.instance("old")))
+    await until(plane.ready)
+    draining = asyncio.create_task(runner.drain("old"))
+    call = asyncio.create_task(ask(plane))
+    await asyncio.sleep(0.05)
+    assert not call.done()
+    runner.say(version(runner.instance("new"), number=2), version(number=1, state="UNLOADED"))
+    assert await asyncio.wait_for(call, 10) == "new"
+    # The fleet has closed its channel, so the instance need not linger.
+    await asyncio.wait_for(draining, 10)
+
+
+async def test_an_unloaded_model_is_not_waited_for_and_leaves_the_server_ready(plane: DataPlane, runner: FakeRunner) -> None:
+    await runner.start_instance("one")
+    runner.say(version(runner.instance("one")), version(model="gone", state="UNLOADED", reason="unloaded"))
+    await until(plane.ready)
+    with pytest.raises(ModelNotReady, match="'gone' is not loaded: unloaded"):
+        await plane.generate(ChatRequest(model="gone", messages=REQUEST.messages), "id")
+
+
+async def test_what_loads_once_all_has_started_leaves_the_server_ready(
+    plane: DataPlane, fleet: Fleet, runner: FakeRunner
+) -> None:
+    await runner.start_instance("one")
+    versions = [version(runner.instance("one")), version(model="more", state="LOADING")]
+    runner.say(*versions)
+    await until(lambda: fleet.snapshot is not None)
+    assert not plane.ready()
+    runner.say(*versions, started=True)
+    await until(plane.ready)
+
+
+async def test_without_a_runner_nothing_can_be_loaded(plane: DataPlane) -> None:
+    with pytest.raises(ModelNotReady, match="runner is being restarted"):
+        await plane.load("m")
+
+
+async def test_a_server_that_shares_no_memory_says_how_it_would(plane: DataPlane) -> None:
+    with pytest.raises(Forbidden, match="--shared-memory on"):
+        await plane.register_region(SharedRegion(name="mine", key="/any", byte_size=1))

@@ -42,3 +42,27 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         catalog(version()).find("zzzzzz")
     with pytest.raises(ModelNotFound, match="empty"):
         catalog().find("m")
+
+
+def test_an_unknown_version_of_a_known_model_gets_the_versions_there_are() -> None:
+    names = catalog(
+        version(number=1, served_names=["m", "x:y"]), version(number=12, state="FAILED"), version(model="n", number=3)
+    )
+    for name in ("m:7", "x:y:7"):
+        with pytest.raises(ModelNotFound, match="no version 7; it has 1, 12"):
+            names.find(name)
+    with pytest.raises(ModelNotFound, match="does not exist"):
+        names.find("m:latest")
+
+
+def test_what_is_unloaded_is_meant_only_if_nothing_else_is_there() -> None:
+    names = catalog(version(number=1, state="LOADING"), version(number=2, state="UNLOADED"))
+    assert names.find("m").version == 1
+    assert names.find("m:2").state == "UNLOADED"
+    assert catalog(version(number=2, state="UNLOADED")).find("m").version == 2
+
+
+def test_every_version_is_listed_by_model_and_number() -> None:
+    names = catalog(version(model="b", number=2), version(model="a", number=10), version(model="a", number=9, state="UNLOADED"))
+    assert [(each.model, each.version) for each in names.versions] == [("a", 9), ("a", 10), ("b", 2)]
+    assert [(each.model, each.version) for each in names.models] == [("a", 10), ("b", 2)]
