@@ -9,6 +9,7 @@ from jubako.backends.onnx.params import OnnxParams
 from jubako.backends.python.params import PythonParams
 from jubako.backends.sklearn.params import SklearnParams
 from jubako.backends.torch.params import TorchParams
+from jubako.backends.triton_python.params import TritonPythonParams
 from jubako.repository.declaration import BackendDeclaration
 
 BACKENDS: dict[str, BackendDeclaration] = {
@@ -73,6 +74,16 @@ BACKENDS: dict[str, BackendDeclaration] = {
             summary="a graph of other models of the repository",
             implementation="jubako.backends.ensemble.backend:EnsembleBackend",
             params=EnsembleParams,
+            tasks=("infer",),
+            default_tasks=("infer",),
+            needs_weights=False,
+            calls_models=True,
+        ),
+        BackendDeclaration(
+            name="triton_python",
+            summary="a TritonPythonModel, as Triton's Python backend runs it",
+            implementation="jubako.backends.triton_python.backend:TritonPythonBackend",
+            params=TritonPythonParams,
             tasks=("infer",),
             default_tasks=("infer",),
             needs_weights=False,

@@ -53,6 +53,7 @@ class Batcher(Generic[P, R]):
         run: Computes a batch, blocking: one answer or error for each payload, in their order. What it raises goes to all. Called
             in threads of the batcher, by up to ``config.max_in_flight`` at once; if it takes next to no time, also in the loop's.
         name: The model's, for errors and the log.
+        inline: Whether `run` may be called in the loop's thread; it may not if it could wait for what that thread has to do.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Batcher(Generic[P, R]):
         queue_timeout_s: float | None,
         run: Callable[[list[P]], list[R | Exception]],
         name: str,
+        inline: bool = True,
     ) -> None:
+        self._inline = inline
         self._scheduler: Scheduler[P, R] = Scheduler(
             config, max_rows=max_rows, max_queue_size=max_queue_size, queue_timeout_s=queue_timeout_s, name=name
         )
@@ -195,7 +198,7 @@ class Batcher(Generic[P, R]):
                 self._hold(batch)
                 return None
             self.running += len(batch.members)
-            if not self._thread_left and scheduler.in_flight == 1 and scheduler.quickest(batch) < INLINE_S:
+            if self._inline and not self._thread_left and scheduler.in_flight == 1 and scheduler.quickest(batch) < INLINE_S:
                 return self._run_here(batch)
             if self._thread_left:
                 self._thread_left -= 1

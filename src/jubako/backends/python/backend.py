@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 
 from jubako.backends.base import Backend, CallContext, Cancel, Done, ModelSpec
 from jubako.backends.python.calls import Models
-from jubako.backends.python.direct import AsyncGeneratorModel, AsyncModel, GeneratorModel, SyncModel
+from jubako.backends.python.direct import AsyncGeneratorModel, AsyncModel, GeneratorModel
+from jubako.backends.python.engine import PythonEngine
 from jubako.backends.python.user_model import UserModel
+from jubako.backends.tensor.model import TensorBackend
 from jubako.channel.frames import Load
 from jubako.messages import InferRequest, InferResult, ModelInfo, StatisticsResult
 
@@ -33,7 +35,7 @@ class PythonBackend(Backend):
     def _choose(self, model: UserModel) -> Backend:
         match model.interface.kind:
             case "sync":
-                return SyncModel(self.spec, model)
+                return TensorBackend(self.spec, PythonEngine(self.spec, model))
             case "async":
                 return AsyncModel(self.spec, model)
             case "generator":

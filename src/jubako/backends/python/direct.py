@@ -12,7 +12,7 @@ from typing import cast
 
 from jubako.backends.admission import Place
 from jubako.backends.base import ModelSpec
-from jubako.backends.python.engine import PythonEngine, row, stack
+from jubako.backends.python.engine import row, stack
 from jubako.backends.python.user_model import UserModel
 from jubako.backends.tensor.direct import DirectBackend
 from jubako.backends.tensor.intake import Member
@@ -51,20 +51,6 @@ class DirectModel(DirectBackend):
 
     def _result(self, arrays: Arrays) -> InferResult:
         return InferResult(outputs=[from_array(name, array, self._datatypes[name]) for name, array in arrays.items()])
-
-
-class SyncModel(DirectModel):
-    """``def infer``: in a thread, one request after the other."""
-
-    default_capacity = 1
-
-    def __init__(self, spec: ModelSpec, model: UserModel) -> None:
-        super().__init__(spec, model)
-        self._engine = PythonEngine(spec, model)
-
-    async def _answers(self, inputs: Arrays, parameters: Mapping[str, Parameter], place: Place) -> AsyncGenerator[object]:
-        with place:
-            yield await asyncio.to_thread(self._engine.run, inputs, frozenset(self._datatypes), parameters)
 
 
 class AsyncModel(DirectModel):

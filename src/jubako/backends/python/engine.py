@@ -21,6 +21,7 @@ class PythonEngine(TensorEngine):
         super().__init__(spec)
         self._model = model
         self.takes_parameters = model.interface.parameters is not None
+        self.asks_others = model.has_context
 
     def load(self) -> Signature:
         return self._model.signature

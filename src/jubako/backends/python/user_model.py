@@ -28,10 +28,12 @@ class UserModel:
         signature: What the entry and the code say together.
         joined: Whether ``infer`` takes and gives arrays with the batch dimension.
         by_row: Whether it is called for each row instead.
+        has_context: Whether it was given its context, by which it can ask other models.
     """
 
-    def __init__(self, instance: object, spec: ModelSpec, *, batched: bool) -> None:
+    def __init__(self, instance: object, spec: ModelSpec, *, batched: bool, has_context: bool) -> None:
         self.instance = instance
+        self.has_context = has_context
         self.joined = bool(spec.max_batch_size) and batched
         self.by_row = bool(spec.max_batch_size) and not batched
         self.infer: Callable[..., object] = instance.infer  # type: ignore[attr-defined]  # seen when the class was found
@@ -55,8 +57,9 @@ class UserModel:
         folder = version_folder(spec)
         check_requirements(folder, params.requirements)
         model_class = find_class(import_file(folder / params.file), params.class_name)
-        instance = model_class(_context(spec, folder, params, models)) if _takes_context(model_class) else model_class()
-        return UserModel(instance, spec, batched=params.batched)
+        has_context = _takes_context(model_class)
+        instance = model_class(_context(spec, folder, params, models)) if has_context else model_class()
+        return UserModel(instance, spec, batched=params.batched, has_context=has_context)
 
     def call(self, inputs: Arrays, parameters: Mapping[str, Parameter]) -> object:
         """What ``infer`` returns: of async code an awaitable, of a generator its iterator."""

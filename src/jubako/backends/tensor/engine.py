@@ -11,14 +11,18 @@ from jubako.tensors import Arrays, Signature
 
 
 class TensorEngine(ABC):
-    """One loaded model that computes batches of arrays. All methods may block: threads of their own call them.
+    """One loaded model that computes batches of arrays. All methods may block: threads call them. Only a :meth:`run` that has always
+    been over in next to no time may be called from the event loop's own.
 
     Attributes:
         takes_parameters: Whether requests' parameters change what the model computes. Where they do not, requests with different
             ones may share a batch, and :meth:`run` gets none.
+        asks_others: Whether :meth:`run` may wait for other models. Then the event loop's thread, which has to ask them, never
+            calls it.
     """
 
     takes_parameters = False
+    asks_others = False
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec

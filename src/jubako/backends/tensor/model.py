@@ -54,11 +54,12 @@ class TensorBackend(Backend):
         self._max_rows = signature.max_batch_size
         self._batcher = Batcher(
             spec.batching,
-            max_rows=self._max_rows,
+            max_rows=self._max_rows if spec.batching.enabled else 1,
             max_queue_size=spec.max_queue_size,
             queue_timeout_s=spec.queue_timeout_s,
             run=self._run,
             name=f"{spec.model}:{spec.version}",
+            inline=not self._engine.asks_others,
         )
         return ModelInfo(signature=signature)
 
@@ -98,9 +99,8 @@ class TensorBackend(Backend):
             raise
 
     def _enqueue(self, request: InferRequest, member: Member, done: Done) -> Cancel:
-        queued: Queued[Member, InferResult] = Queued(
-            member, done, member.rows, member.work, member.key, member.length, request.priority
-        )
+        rows = member.rows if self.spec.batching.enabled else 1
+        queued: Queued[Member, InferResult] = Queued(member, done, rows, member.work, member.key, member.length, request.priority)
         self._batcher.submit(queued, timeout_s=request.timeout_us / 1e6 if request.timeout_us else None)
         return partial(self._batcher.cancel, queued)
 
