@@ -86,6 +86,10 @@ class RoutedModels:
         while version.info is None or version.info.signature is None:
             await self._fleet.choose_when_ready(version, model)
             version = self._fleet.catalog.find(model)
+            if version.info is None:
+                # Its instance was connected to before the snapshot that says so holds here.
+                await self._fleet.changed()
+                version = self._fleet.catalog.find(model)
         return version.info.signature
 
     async def _find(self, model: str) -> VersionStatus:
