@@ -30,6 +30,7 @@ from tests.integration.runner_serving import (
     until_ready,
     version_of,
 )
+from tests.unit.cli.command import jubako
 
 MakeRepository = Callable[..., Path]
 
@@ -405,6 +406,45 @@ def test_a_version_can_be_named_in_openai_routes(make_server: ServerFactory, rep
         assert "it has 1, 2" in missing.json()["error"]["message"]
         (listed,) = httpx.get(f"{server.api}/models").json()["data"]
         assert (listed["id"], listed["version"]) == ("m", 2)
+
+
+def test_models_are_loaded_and_unloaded_over_http_and_from_the_command_line(
+    make_server: ServerFactory, repository: MakeRepository
+) -> None:
+    root = repository(m=entry(101))
+    with make_server(root) as server:
+
+        def index() -> dict[tuple[str, str], tuple[str, str]]:
+            answer = httpx.post(f"{server.url}/v2/repository/index", json={}).json()
+            return {(each["name"], each["version"]): (each["state"], each.get("reason", "")) for each in answer}
+
+        def told(command: str, model: str) -> tuple[int, str]:
+            done = jubako(command, model, "--url", server.url)
+            return done.returncode, done.stderr
+
+        add_version(root, 2, "{context_length: 102}")
+        assert httpx.post(f"{server.url}/v2/repository/models/m/load", timeout=LONG_S).status_code == 200
+        assert index()["m", "2"] == ("READY", "")
+        assert index()["m", "1"][0] == "UNAVAILABLE"
+
+        assert httpx.post(f"{server.url}/v2/repository/models/m/unload", timeout=LONG_S).status_code == 200
+        assert index()["m", "2"] == ("UNAVAILABLE", "unloaded")
+        assert server.instances == []
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/v2/health/ready").status_code == 200
+        assert httpx.post(f"{server.url}/tokenize", json={"model": "m", "prompt": "a"}).status_code == 503
+
+        assert told("load", "m") == (0, "")
+        assert index()["m", "2"] == ("READY", "")
+        (root / "m" / "model.yaml").write_text("backend: ecko")
+        status, words = told("load", "m")
+        assert status == 1
+        assert "ecko" in words
+        status, words = told("load", "n")
+        assert status == 1
+        assert "no entry 'n'" in words
+        assert told("unload", "m") == (0, "")
+        assert server.instances == []
 
 
 def instance_pids(runner: Runner) -> list[int]:

@@ -35,7 +35,7 @@ def chat(
 
     Answers stream as they come. Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands.
     """
-    with sentences(FAILED), Client(url or _url_of_settings()) as client:
+    with sentences(FAILED), Client(url or url_of_settings()) as client:
         conversation = Conversation(client, model or _first_that_chats(client), system)
         if message is not None:
             _ask_once(conversation, message)
@@ -53,7 +53,8 @@ def _ask_once(conversation: Conversation, message: str) -> None:
         raise typer.Exit(INTERRUPTED)
 
 
-def _url_of_settings() -> str:
+def url_of_settings() -> str:
+    """Where `jubako serve` would listen."""
     with sentences(USAGE):
         settings = load_settings().settings
     return url_of(settings.host, settings.port)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -60,6 +60,18 @@ class Client:
             self._require_success(response)
             return self._decode(response.content, _ModelList).data
 
+    def load(self, model: str) -> None:
+        """Have the server read the entry `model` again and serve it; returns once it can be asked."""
+        self._order(f"/v2/repository/models/{quote(model, safe='')}/load")
+
+    def unload(self, model: str) -> None:
+        """Have the server serve `model` no longer; returns once its processes are gone."""
+        self._order(f"/v2/repository/models/{quote(model, safe='')}/unload")
+
+    def _order(self, path: str) -> None:
+        with self._reaching():
+            self._require_success(self._http.post(path))
+
     def answer(self, model: str, messages: list[Message], sampling: SamplingParams) -> Generator[Piece]:
         """The answer to a conversation, as it arrives. Closing the iterator stops the model."""
         request = {"model": model, "messages": messages, "stream": True, **msgspec.to_builtins(sampling)}
@@ -99,7 +111,8 @@ class Client:
         if response.is_success:
             return
         try:
-            raise JubakoError(msgspec.json.decode(response.content, type=_ErrorBody).error.message)
+            error = msgspec.json.decode(response.content, type=_ErrorBody).error
+            raise JubakoError(error if isinstance(error, str) else error.message)
         except msgspec.MsgspecError:
             raise JubakoError(f"{self.url} answered with status {response.status_code}; is that a jubako server?") from None
 
@@ -156,7 +169,9 @@ class _Error(Struct, frozen=True):
 
 
 class _ErrorBody(Struct, frozen=True):
-    error: _Error
+    """OpenAI's form of an error, or the Open Inference Protocol's, which is only the sentence."""
+
+    error: _Error | str
 
 
 class _Delta(Struct, frozen=True):

@@ -6,6 +6,7 @@ import typer
 
 from jubako.cli.chat import chat
 from jubako.cli.doctor import doctor
+from jubako.cli.loading import load, unload
 from jubako.cli.repository import check, ls, pull, schema
 from jubako.cli.serve import serve
 from jubako.cli.version import print_version
@@ -25,6 +26,8 @@ app = typer.Typer(
 
 app.command(rich_help_panel=SERVING)(serve)
 app.command(rich_help_panel=SERVING)(chat)
+app.command(rich_help_panel=SERVING)(load)
+app.command(rich_help_panel=SERVING)(unload)
 app.command(rich_help_panel=REPOSITORY)(ls)
 app.command(rich_help_panel=REPOSITORY)(pull)
 app.command(rich_help_panel=REPOSITORY)(check)
