@@ -40,7 +40,7 @@ class Served:
     def __init__(self, repository: Path, log: Path, cores: set[int] | None, *flags: str) -> None:
         self.port = free_port()
         self._log = log
-        command = [sys.executable, "-m", "jubako", "serve", str(repository), "--port", str(self.port), *flags]
+        command = [sys.executable, "-m", "jubako", "serve", str(repository), "--port", str(self.port), "--grpc-port", "0", *flags]
         if cores:
             command = ["taskset", "--cpu-list", ",".join(map(str, sorted(cores))), *command]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JUBAKO_")}

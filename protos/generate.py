@@ -1,7 +1,7 @@
 """Make ``src/jubako/protos`` from ``protos/``: ``python protos/generate.py FOLDER``.
 
-What is written is a set of descriptors, which any version of protobuf reads, and for each package a module with its message classes and
-their types.
+What is written is a set of descriptors, which any version of protobuf reads, and for each package a module with its message
+classes and their types.
 """
 
 from __future__ import annotations

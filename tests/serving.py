@@ -33,6 +33,7 @@ class Server:
     log: Path
     settings: dict[str, str]
     port: int = 0
+    grpc_port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,9 +59,10 @@ class Server:
         self.kill()
 
     def start(self) -> None:
-        self.port = free_port()
+        self.port, self.grpc_port = free_port(), free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JUBAKO_")}
         command = [sys.executable, "-m", "jubako", "serve", str(self.repository), "--port", str(self.port)]
+        command += ["--grpc-port", str(self.grpc_port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,

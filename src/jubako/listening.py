@@ -25,8 +25,8 @@ def address_of(host: str) -> str:
     return families.get(socket.AF_INET) or next(iter(families.values()))
 
 
-def bindable_port(host: str, port: int) -> int:
-    """`port` if it can be bound now; a free one where it is 0.
+def bindable_port(host: str, port: int, flag: str = "--port") -> int:
+    """`port` if it can be bound now; a free one where it is 0. `flag` is how one chooses another.
 
     Raises:
         ConfigurationError: it can't be bound; the message says why.
@@ -38,21 +38,26 @@ def bindable_port(host: str, port: int) -> int:
         try:
             probe.bind((address, port))
         except OSError as error:
-            raise ConfigurationError(_why(error, host, port)) from None
+            raise ConfigurationError(_why(error, host, port, flag)) from None
         return int(probe.getsockname()[1])
 
 
 def url_of(host: str, port: int) -> str:
     """What a client on this machine writes to reach the server."""
+    return f"http://{address_for_clients(host, port)}"
+
+
+def address_for_clients(host: str, port: int) -> str:
+    """The same without a scheme, as gRPC's clients want it."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - read, not bound
-    return f"http://{name}:{port}"
+    return f"{name}:{port}"
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _why(error: OSError, host: str, port: int, flag: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is in use. Stop what listens there, or choose another port with --port."
+        return f"Port {port} on {host} is in use. Stop what listens there, or choose another port with {flag}."
     if error.errno == errno.EACCES:
-        return f"Port {port} needs more rights than this user has. Choose one above 1023 with --port."
+        return f"Port {port} needs more rights than this user has. Choose one above 1023 with {flag}."
     if error.errno == errno.EADDRNOTAVAIL:
         return f"The address {host} is not one of this machine's. Choose another with --host; 0.0.0.0 is every network."
     return f"Can't listen on {host}:{port}: {error.strerror}."

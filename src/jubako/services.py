@@ -22,6 +22,7 @@ from jubako.dataplane.control import Control
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
+from jubako.grpc.front import grpc_server
 from jubako.http.application import application
 from jubako.listening import address_of
 from jubako.logs import configure_logging
@@ -54,12 +55,15 @@ class GatewayService(Service):  # type: ignore[misc]
         async def lifespan() -> AsyncIterator[DataPlane]:
             fleet = Fleet(lambda: watch(runner))
             fleet.start()
+            plane = DataPlane(fleet, Metrics(_metrics_folder(settings)), Control(runner), shares_memory=_shares_memory(settings))
+            grpc = grpc_server(plane, settings, fleet.changed)
+            on_termination(grpc.drain)
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
             try:
-                yield DataPlane(
-                    fleet, Metrics(_metrics_folder(settings)), Control(runner), shares_memory=_shares_memory(settings)
-                )
+                await grpc.start(address_of(settings.host), settings.grpc_port, shared=settings.workers > 1)
+                yield plane
             finally:
+                await grpc.stop(settings.grace_period_s + LAST_WORDS_S / 2)
                 await fleet.stop()
 
         return application(lifespan, settings)

@@ -43,7 +43,19 @@ class Settings(BaseModel):
     """Port of HTTP. Default 3000."""
 
     grpc_port: int = Field(default=50051, ge=0, le=65535)
-    """Port of gRPC, which this version does not open yet. Default 50051."""
+    """Port of gRPC; 0 is any free one. Default 50051."""
+
+    grpc_max_message_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, le=2**31 - 1)
+    """Largest gRPC message taken, in bytes; a larger one is refused with RESOURCE_EXHAUSTED. Default 134217728 (128 MiB)."""
+
+    grpc_max_concurrent_streams: int = Field(default=1000, ge=1, le=2**31 - 1)
+    """Most gRPC calls at once on one connection; a client lets further ones wait. Default 1000."""
+
+    grpc_keepalive_s: float = Field(default=60.0, gt=0)
+    """A gRPC connection that is silent for so long is asked for a sign of life, in seconds. Default 60."""
+
+    grpc_keepalive_timeout_s: float = Field(default=20.0, gt=0)
+    """A gRPC connection that gives no sign of life for so long when asked is closed, in seconds. Default 20."""
 
     workers: int = Field(default=1, ge=1, le=256)
     """Gateway processes that share the port. One answers thousands of requests a second. Default 1."""
@@ -197,6 +209,8 @@ def _sentence(detail: ErrorDetails, origins: Mapping[str, Origin], file: Path | 
 def _rule(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
     match detail["type"]:
+        case "greater_than":
+            return f"more than {context['gt']:g}"
         case "greater_than_equal":
             return f"at least {context['ge']}"
         case "less_than_equal":

@@ -20,7 +20,7 @@ from tests.unit.cli.command import clean_environment
 def bentoml_serve(repository: Path, log: Path) -> Iterator[Server]:
     """A running server that was told everything by variables; stopped on leaving."""
     server = Server(repository, log, {}, port=free_port())
-    settings = {"JUBAKO_REPOSITORY": str(repository), "JUBAKO_PORT": str(server.port)}
+    settings = {"JUBAKO_REPOSITORY": str(repository), "JUBAKO_PORT": str(server.port), "JUBAKO_GRPC_PORT": str(free_port())}
     with log.open("ab") as out:
         server.process = subprocess.Popen(
             [sys.executable, "-m", "bentoml", "serve", "services.gateway:Gateway"],

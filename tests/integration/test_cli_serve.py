@@ -59,7 +59,7 @@ class Running:
     def __init__(self, *arguments: str | Path, **variables: str) -> None:
         self.port = free_port()
         # The last of two --port wins, so that a test may give its own.
-        command = [sys.executable, "-m", "jubako", "serve", "--port", str(self.port), *map(str, arguments)]
+        command = [sys.executable, "-m", "jubako", "serve", "--port", str(self.port), "--grpc-port", "0", *map(str, arguments)]
         self.process = subprocess.Popen(
             command,
             env=clean_environment(**variables),

@@ -245,7 +245,7 @@ def test_the_port_in_use_is_named(make_server: ServerFactory, repository: Reposi
         taken.listen()
         port = taken.getsockname()[1]
         result = subprocess.run(
-            [sys.executable, "-m", "jubako", "serve", str(repository(fast=FAST)), "--port", str(port)],
+            [sys.executable, "-m", "jubako", "serve", str(repository(fast=FAST)), "--port", str(port), "--grpc-port", "0"],
             capture_output=True,
             text=True,
             timeout=60,

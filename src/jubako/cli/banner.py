@@ -24,8 +24,9 @@ STATE_STYLES = {"READY": "green", "FAILED": "bold red"}
 class Announcer:
     """Tells, in a thread, what the server at `url` loads, and prints the banner once it is ready. A context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, grpc: str) -> None:
         self._url = url
+        self._grpc = grpc
         self._left = Event()
         self._thread = Thread(target=self._announce, name="announcer", daemon=True)
 
@@ -42,7 +43,7 @@ class Announcer:
             if not self._wait_until_ready(client):
                 return
             try:
-                err.print(banner(self._url, client.models()))
+                err.print(banner(self._url, self._grpc, client.models()))
             except JubakoError:
                 return  # stopped meanwhile; whoever stopped it says so
 
@@ -60,9 +61,10 @@ class Announcer:
         return True
 
 
-def banner(url: str, models: list[Model]) -> RenderableType:
+def banner(url: str, grpc: str, models: list[Model]) -> RenderableType:
     """The whole text, for these models."""
-    parts: list[RenderableType] = [Text(), Text.assemble(("jubako", "bold"), " listens on ", (url, "bold underline")), Text()]
+    where = Text.assemble(("jubako", "bold"), " listens on ", (url, "bold underline"), ", gRPC on ", (grpc, "bold"))
+    parts: list[RenderableType] = [Text(), where, Text()]
     parts.append(_table(models) if models else Text("The repository holds no model yet.", "yellow"))
     parts += [
         Text(f"{model.id} failed: {model.reason or 'no reason given'}", "red") for model in models if model.state == "FAILED"

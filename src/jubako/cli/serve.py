@@ -16,7 +16,8 @@ from jubako.cli.banner import Announcer
 from jubako.cli.flags import with_settings
 from jubako.cli.preparation import prepare
 from jubako.cli.terminal import FAILED, USAGE, out, remark, sentences
-from jubako.listening import address_of, bindable_port, url_of
+from jubako.errors import ConfigurationError
+from jubako.listening import address_for_clients, address_of, bindable_port, url_of
 from jubako.settings import FlagValue, LoadedSettings, Settings, as_text, load_settings
 
 
@@ -49,12 +50,20 @@ def _serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, _leave)  # until the arbiter takes over
     with sentences(FAILED):
         address = address_of(settings.host)
-        settings = settings.model_copy(update={"port": bindable_port(settings.host, settings.port)})
+        settings = settings.model_copy(update=_ports(settings))
         prepare(settings)
     # Not imported above: BentoML takes a second, which the other commands need not wait for.
     arbiter = import_module("jubako.cli.arbiter")
-    with Announcer(url_of(settings.host, settings.port)):
+    with Announcer(url_of(settings.host, settings.port), address_for_clients(settings.host, settings.grpc_port)):
         arbiter.run(settings, address)
+
+
+def _ports(settings: Settings) -> dict[str, int]:
+    port = bindable_port(settings.host, settings.port)
+    grpc_port = bindable_port(settings.host, settings.grpc_port, "--grpc-port")
+    if port == grpc_port:
+        raise ConfigurationError(f"HTTP and gRPC can't share port {port}. Choose another with --grpc-port.")
+    return {"port": port, "grpc_port": grpc_port}
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

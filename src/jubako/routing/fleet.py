@@ -56,6 +56,10 @@ class Fleet:
         for channel in list(self._open):
             channel.close(ModelNotReady("The server shut down before the answer was complete.", retry_after_s=5))
 
+    async def changed(self) -> None:
+        """Returns when the runner has said something new, or an instance can be asked that could not before, or no longer."""
+        await self._changed.wait()
+
     def channels(self, version: VersionStatus) -> list[ChannelClient]:
         """The channels to the instances of `version` that can be asked now."""
         channels = self._channels.get((version.model, version.version), {})

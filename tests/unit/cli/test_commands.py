@@ -91,6 +91,17 @@ def test_a_port_in_use_is_named_with_the_flag(tmp_path: Path) -> None:
     )
 
 
+def test_the_port_of_grpc_in_use_is_named_with_its_flag(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = jubako("serve", tmp_path, "--port", "0", "--grpc-port", str(port))
+    assert ran.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is in use." in ran.stderr
+    assert ran.stderr.endswith("choose another port with --grpc-port.\n")
+
+
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
 def test_a_host_that_is_not_here_is_named_with_the_flag(host: str, tmp_path: Path) -> None:
     ran = jubako("serve", tmp_path, "--host", host, "--port", "0")

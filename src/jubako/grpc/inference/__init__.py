@@ -1,0 +1,1 @@
+"""``inference.GRPCInferenceService``: the Open Inference Protocol with its extensions, translated to and from the waist."""

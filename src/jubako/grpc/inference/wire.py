@@ -1,0 +1,108 @@
+"""Requests and answers as bytes: the messages are protobuf's, the raw contents of tensors stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from jubako.errors import InvalidRequest
+from jubako.protos import inference as pb
+from jubako.tensors import Buffer
+
+LARGE: Final = 64 * 1024
+"""Bytes of a request above which its raw contents are not given to protobuf, which would copy them."""
+
+RAW_INPUT: Final = 7
+RAW_OUTPUT_KEY: Final = bytes([6 << 3 | 2])
+RESPONSE_KEY: Final = bytes([2 << 3 | 2])
+
+VARINT: Final = 0
+FIXED64: Final = 1
+BYTES: Final = 2
+FIXED32: Final = 5
+
+
+def parse_infer(message: Buffer) -> tuple[pb.ModelInferRequest, Sequence[Buffer]]:
+    """A request, and its raw input contents; those of a large one are views of `message`, and not in the request.
+
+    Raises:
+        InvalidRequest: it is no such message.
+    """
+    try:
+        if len(message) <= LARGE:
+            request = pb.ModelInferRequest.FromString(bytes(message))
+            return request, request.raw_input_contents
+        rest, contents = _without_raw_inputs(memoryview(message))
+        return pb.ModelInferRequest.FromString(rest), contents
+    except (DecodeError, IndexError):
+        raise InvalidRequest("The message is no inference.ModelInferRequest.") from None
+
+
+def with_raw_outputs(response: pb.ModelInferResponse, contents: Sequence[Buffer]) -> list[Buffer]:
+    """The bytes of `response` with these raw output contents, in pieces."""
+    pieces: list[Buffer] = [response.SerializeToString()]
+    for content in contents:
+        pieces.append(RAW_OUTPUT_KEY + _varint(len(content)))
+        pieces.append(content)
+    return pieces
+
+
+def as_stream_answer(pieces: list[Buffer]) -> list[Buffer]:
+    """The bytes of the ModelStreamInferResponse around a ModelInferResponse."""
+    return [RESPONSE_KEY + _varint(sum(map(len, pieces))), *pieces]
+
+
+def _without_raw_inputs(message: memoryview) -> tuple[bytes, list[memoryview]]:
+    """The fields of a request other than its raw input contents, and those.
+
+    https://protobuf.dev/programming-guides/encoding/
+    """
+    rest: list[memoryview] = []
+    contents: list[memoryview] = []
+    position, end = 0, len(message)
+    while position < end:
+        start = position
+        key, position = _read_varint(message, position)
+        kind = key & 7
+        if kind == BYTES:
+            size, position = _read_varint(message, position)
+            begin, position = position, position + size
+            if position > end:
+                raise DecodeError("a field reaches beyond the message")
+            if key >> 3 == RAW_INPUT:
+                contents.append(message[begin:position])
+                continue
+        elif kind == VARINT:
+            _, position = _read_varint(message, position)
+        elif kind in (FIXED32, FIXED64):
+            position += 4 if kind == FIXED32 else 8
+        else:
+            raise DecodeError("a field is of no kind")
+        rest.append(message[start:position])
+    return b"".join(rest), contents
+
+
+def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise DecodeError("a number is too long")
+
+
+def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes([value])
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

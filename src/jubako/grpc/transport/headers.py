@@ -1,0 +1,83 @@
+"""Header blocks: what a request's say, and those of the answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import hpack
+
+from jubako.grpc.transport import frames
+from jubako.grpc.transport.frames import ProtocolViolation
+
+Headers = dict[str, str]
+
+MAX_HEADERS: Final = 32 * 1024
+"""Bytes of a request's headers, compressed or not."""
+
+TABLE_SIZE: Final = 4096
+
+_MAX_KEPT: Final = 256
+
+
+class HeaderReader:
+    """Reads one connection's header blocks, which refer to those before."""
+
+    def __init__(self) -> None:
+        self._decoder = hpack.Decoder(max_header_list_size=MAX_HEADERS)
+        self._decoder.max_allowed_table_size = TABLE_SIZE
+        # A client's calls mostly differ in nothing: their blocks are the same bytes, and mean the same until one adds to the
+        # table.
+        self._known: dict[bytes, Headers] = {}
+        self._newest: tuple[int, object] = (0, None)
+
+    def read(self, block: bytes) -> Headers:
+        """The headers; those that come more than once are joined with commas.
+
+        Raises:
+            ProtocolViolation: the block is broken, or says too much.
+        """
+        if (known := self._known.get(block)) is not None:
+            return known
+        try:
+            fields = self._decoder.decode(block, raw=True)
+        except hpack.OversizedHeaderListError:
+            raise ProtocolViolation(frames.ENHANCE_YOUR_CALM, f"Headers are more than {MAX_HEADERS} bytes.") from None
+        except (hpack.HPACKError, UnicodeDecodeError):
+            raise ProtocolViolation(frames.COMPRESSION_ERROR, "A header block can't be read.") from None
+        headers: Headers = {}
+        for raw_name, raw_value in fields:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        table = self._decoder.header_table.dynamic_entries
+        newest = (len(table), table[0] if table else None)
+        if newest != self._newest or len(self._known) >= _MAX_KEPT:
+            self._known.clear()
+            self._newest = newest
+        else:
+            self._known[block] = headers
+        return headers
+
+
+def literal(name: str, value: str) -> bytes:
+    """A header that refers to nothing and that nothing will refer to."""
+    name_bytes, value_bytes = name.encode(), value.encode()
+    return b"\x00" + _sized(name_bytes) + _sized(value_bytes)
+
+
+def _sized(content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x7F:
+        return bytes([size]) + content
+    size -= 0x7F
+    prefix = bytearray([0x7F])
+    while size >= 0x80:
+        prefix.append(size & 0x7F | 0x80)
+        size >>= 7
+    prefix.append(size)
+    return bytes(prefix) + content
+
+
+STATUS_200: Final = b"\x88"
+STATUS_415: Final = b"\x08\x03415"
+RESPONSE: Final = STATUS_200 + literal("content-type", "application/grpc")
+OK_TRAILERS: Final = literal("grpc-status", "0")
