@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import openai
 import pytest
 
+from tests.conformance.tensor_models import write_repository
 from tests.serving import Server
 
 # The clients check nothing of the key; a server without keys takes any.
@@ -21,6 +22,14 @@ def echo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (entry / "1").mkdir(parents=True)
     (entry / "model.yaml").write_text("backend: echo\nserved_names: [Org/Echo-1B]\n")
     with Server(folder / "repository", folder / "server.log", {}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tensor_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of models of tensors, of all datatypes and of text."""
+    folder = tmp_path_factory.mktemp("tensors")
+    with Server(write_repository(folder / "repository"), folder / "server.log", {}) as running:
         yield running
 
 

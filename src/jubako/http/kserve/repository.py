@@ -62,4 +62,6 @@ async def _refuse_parameters(exchange: Exchange, instead: str) -> None:
 
 def _indexed(status: VersionStatus) -> IndexedVersion:
     reason = status.reason or ("unloaded" if status.state == "UNLOADED" else "")
-    return IndexedVersion(status.model, str(status.version), _STATES[status.state], reason)
+    # An entry that could not be read has no version yet.
+    version = str(status.version) if status.version else ""
+    return IndexedVersion(status.model, version, _STATES[status.state], reason)
