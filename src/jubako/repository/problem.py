@@ -54,8 +54,9 @@ def shown_value(value: object) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """ "Did you mean `x`?" for the nearest known name; where none is near, all of them if they are few."""
     names = sorted(known)
-    if close := get_close_matches(word.lower(), names, n=1, cutoff=0.6):
-        return f"Did you mean `{close[0]}`?"
+    folded = {name.lower(): name for name in reversed(names)}
+    if close := get_close_matches(word.lower(), folded, n=1, cutoff=0.6):
+        return f"Did you mean `{folded[close[0]]}`?"
     if 0 < len(names) <= 16:
         return f"Known: {', '.join(names)}."
     return ""

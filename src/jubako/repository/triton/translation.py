@@ -122,14 +122,21 @@ class _Translator:
             self._from(("backend",), origin, 0)
             if name not in known:
                 self._refuse((origin, 0), f"is {name!r}, which does not run here. {convert().rstrip('.')}")
-            return known.get(name, "")
+            backend = known.get(name, "")
+            return self._ensemble() if backend == "ensemble" else backend
         if self.config.HasField("ensemble_scheduling"):
-            return "ensemble"
+            return self._ensemble()
         recognised = recognise(self.folder, self.config.default_model_filename)
         if not recognised.backend:
             why = recognised.why or f"It says no `backend`, and no version of {self.folder.name} has a file that tells it."
             self._note_line(1, why)
         return recognised.backend
+
+    def _ensemble(self) -> str:
+        if self.config.ensemble_scheduling.step:
+            return "ensemble"
+        self._refuse(("ensemble_scheduling", 0), "must have the steps of the ensemble; there is none")
+        return ""
 
     def _source(self, backend: str) -> None:
         said, usual = self.config.default_model_filename, MODEL_FILES.get(backend)
@@ -145,9 +152,6 @@ class _Translator:
     def _engine(self, backend: str) -> None:
         if self.config.HasField("ensemble_scheduling") and backend != "ensemble":
             self._refuse(("ensemble_scheduling", 0), 'is for entries with `platform: "ensemble"`')
-        if backend == "ensemble" and not self.config.ensemble_scheduling.step:
-            self._note_line(1, "An ensemble needs its steps, as `ensemble_scheduling`.")
-            return
         for index in range(len(self.config.ensemble_scheduling.step)):
             self._from(("engine", "steps", index), "ensemble_scheduling", 0, "step", index)
         for value in engine_values(backend, self.config):
