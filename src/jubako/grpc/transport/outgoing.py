@@ -17,7 +17,7 @@ SMALL: Final = frames.DEFAULT_FRAME_SIZE
 """Answers up to this size are joined, and leave with their headers in one piece."""
 
 BURST: Final = 256 * 1024
-"""Bytes that are gathered before they are given to the socket."""
+"""Bytes that are given to the socket at once."""
 
 MOST_UNSENT: Final = 8 * 1024 * 1024
 """A client that lets so many bytes of answers to its control frames wait is cut off."""
@@ -41,7 +41,7 @@ class Outgoing:
         self._sending: deque[Call] = deque()
         self._pieces: list[Buffer] = []
         self._size = 0
-        transport.set_write_buffer_limits(high=4 * BURST)
+        transport.set_write_buffer_limits(high=BURST)
 
     # Answers
 
@@ -165,10 +165,14 @@ class Outgoing:
             self._queue(call)
             if self._size >= BURST:
                 self.flush()
+                if self._transport.get_write_buffer_size() >= BURST:
+                    # The socket is full, or uvloop has yet to ask it: it says so, if it is, before the next turn.
+                    self._loop.call_soon(self._pump)
+                    return
 
     def _send_frame(self, call: Call) -> None:
         piece = call.outgoing.popleft()
-        room = min(self._window, call.window, self.frame_size)
+        room = min(self._window, call.window, self.frame_size, BURST)
         if len(piece) > room:
             call.outgoing.appendleft(piece[room:])
             piece = piece[:room]
