@@ -1,4 +1,4 @@
-"""The README and the pages of docs/ are true: what they show is run against the real server, and their links lead somewhere.
+"""The README, the pages of docs/ and of the examples are true: what they show is run against the real server, and links lead somewhere.
 
 What becomes of a fenced block is decided by its language:
 
@@ -41,8 +41,8 @@ from tests.serving import Server
 from tests.unit.cli.command import clean_environment
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHOWN_URL = "http://127.0.0.1:3000"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "model_repository").glob("*/README.md"))]
+SHOWN_ADDRESS = "127.0.0.1:3000"
 PATIENCE_S = 120.0
 
 
@@ -57,7 +57,7 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
 _FENCE = re.compile(r"^```(?P<language>\S*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -216,7 +216,7 @@ def run(command: list[str], checkout: Path, server: Server) -> str:
 
 
 def run_bash(block: Block, checkout: Path, server: Server) -> str:
-    script = runnable(block.text).replace(SHOWN_URL, server.url)
+    script = runnable(block.text).replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}")
     return run(["bash", "-euo", "pipefail", "-c", script], checkout, server)
 
 
@@ -227,7 +227,8 @@ def test_bash(block: Block, checkout: Path, server: Server) -> None:
 
 @pytest.mark.parametrize("block", of("python"), ids=str)
 def test_python(block: Block, checkout: Path, server: Server) -> None:
-    assert run([sys.executable, "-c", block.text.replace(SHOWN_URL, server.url)], checkout, server).strip()
+    script = block.text.replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}")
+    assert run([sys.executable, "-c", script], checkout, server).strip()
 
 
 @pytest.mark.parametrize("block", of("json"), ids=str)
