@@ -45,7 +45,7 @@ bench-gateway: install ## requests a second, memory and time to ready, with a mo
 
 lock: install ## pin the newest versions that fit pyproject.toml into constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--extra llama-cpp --extra onnx --extra sklearn --group dev --output-file constraints.txt pyproject.toml
+		--extra examples --extra llama-cpp --extra onnx --extra sklearn --group dev --output-file constraints.txt pyproject.toml
 
 clean: ## remove what make made, .venv included
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results
