@@ -1,4 +1,4 @@
-"""The README, the pages of docs/ and of the examples are true: what they show is run against the real server, and links lead somewhere.
+"""The README, the pages of docs/ and the examples' are true: what they show is run on the real server, and links lead somewhere.
 
 What becomes of a fenced block is decided by its language:
 

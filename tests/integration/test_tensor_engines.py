@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -12,6 +13,7 @@ import skops.io
 import torch
 import tritonclient.http as triton
 from magika import Magika
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.linear_model import LogisticRegression
 
@@ -58,7 +60,7 @@ def client_of(server: Server) -> triton.InferenceServerClient:
     return triton.InferenceServerClient(server.url.removeprefix("http://"))
 
 
-def ask(server: Server, model: str, inputs: dict[str, Array], outputs: dict[str, int]) -> dict[str, Array]:
+def ask(server: Server, model: str, inputs: Mapping[str, Array], outputs: dict[str, int]) -> dict[str, NDArray[Any]]:
     """The answer's outputs; those asked for with a number are classifications with so many classes."""
     tensors = []
     for name, array in inputs.items():

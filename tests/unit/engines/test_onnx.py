@@ -88,6 +88,14 @@ def test_where_the_file_leaves_out_a_shape_the_entry_is_believed(tmp_path: Path)
     assert load(file, **entry)[1].inputs == [tensor("x", "FP32", 5)]
 
 
+def test_an_output_that_is_no_tensor_is_left_out(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Identity", ["x"], ["y"]), helper.make_node("SequenceConstruct", ["x"], ["z"])]
+    sequence = helper.make_tensor_sequence_value_info("z", TensorProto.FLOAT, ["n", 2])
+    outputs = [value("y", TensorProto.FLOAT, ["n", 2]), sequence]
+    _, signature = load(save(tmp_path / "model.onnx", nodes, [value("x", TensorProto.FLOAT, ["n", 2])], outputs))
+    assert signature.outputs == [tensor("y", "FP32", 2)]
+
+
 # --- computing ------------------------------------------------------------------------------------------------------------
 
 
