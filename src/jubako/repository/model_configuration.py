@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from jubako.protos import inference
 from jubako.repository.config import BatchingConfig, ModelConfig, QueueConfig, TensorConfig, WarmupConfig
-from jubako.tensors import Datatype
+from jubako.tensors import Datatype, Signature
 
 PLATFORMS: Final = {"onnx": "onnxruntime_onnx", "torch": "pytorch_libtorch", "ensemble": "ensemble"}
 """What Triton calls the platform of our backends; of others it is empty."""
@@ -49,6 +49,28 @@ def shown_configuration(config: inference.ModelConfig) -> str:
     """`config` as JSON: every field under its own name, defaults written out, whole numbers as numbers."""
     fields = json_format.MessageToDict(config, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     return json.dumps(_with_numbers(fields, cast(Descriptor, config.DESCRIPTOR)))
+
+
+def completed_configuration(shown: str, signature: Signature) -> str:
+    """What :func:`shown_configuration` made, with what only the loaded model tells: the tensors that the entry leaves out, the
+    size of a batch, and whether it is decoupled."""
+    config = json_format.Parse(shown, inference.ModelConfig())
+    if not config.input:
+        for spec in signature.inputs:
+            config.input.add(
+                name=spec.name,
+                data_type=datatype_number(spec.datatype),
+                dims=spec.shape,
+                optional=spec.optional,
+                allow_ragged_batch=spec.ragged,
+            )
+    if not config.output:
+        for spec in signature.outputs:
+            config.output.add(name=spec.name, data_type=datatype_number(spec.datatype), dims=spec.shape)
+    config.max_batch_size = signature.max_batch_size
+    config.platform = config.platform or signature.platform
+    config.model_transaction_policy.decoupled = signature.decoupled
+    return shown_configuration(config)
 
 
 def datatype_number(datatype: Datatype) -> inference.DataType:

@@ -8,8 +8,9 @@ import pytest
 
 from jubako.backends.declarations import BACKENDS
 from jubako.repository.config import QueueConfig, WarmupConfig
+from jubako.repository.model_configuration import completed_configuration
 from jubako.repository.repository import Model, read_repository
-from jubako.tensors import TensorSpec
+from jubako.tensors import Signature, TensorSpec
 from tests.unit.repository.conftest import Files, Write
 
 TENSORS = """\
@@ -231,6 +232,15 @@ def test_the_configuration_is_shown_as_kserve_shows_it(write: Write) -> None:
     assert shown["instance_group"][0]["count"] == 2
     assert shown["parameters"] == {"a": {"string_value": "true"}}
     assert shown["model_warmup"][0]["inputs"]["x"]["random_data"] is True
+
+
+def test_the_configuration_is_completed_by_the_loaded_model(write: Write) -> None:
+    said = read_one(write, {"m/model.yaml": "backend: onnx\n"}).config_json
+    tensors = [TensorSpec(name="x", datatype="BYTES", shape=[-1], optional=True)]
+    shown = json.loads(completed_configuration(said, Signature(inputs=tensors, outputs=[], max_batch_size=16, decoupled=True)))
+    assert [(tensor["name"], tensor["data_type"], tensor["dims"]) for tensor in shown["input"]] == [("x", "TYPE_STRING", [-1])]
+    assert (shown["output"], shown["max_batch_size"], shown["platform"]) == ([], 16, "onnxruntime_onnx")
+    assert shown["model_transaction_policy"] == {"decoupled": True}
 
 
 def test_a_model_of_text_has_a_configuration_too(write: Write) -> None:

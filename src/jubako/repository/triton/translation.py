@@ -140,8 +140,7 @@ class _Translator:
 
     def _source(self, backend: str) -> None:
         said, usual = self.config.default_model_filename, MODEL_FILES.get(backend)
-        if said:
-            self._from(("source",), "default_model_filename", 0)
+        self._from(("source",), "default_model_filename", 0)
         if backend != "triton_python" and usual:
             self.fields["source"] = said or usual
         elif usual:
