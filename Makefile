@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format protos bench-llm bench-gateway lock clean
+.PHONY: help install serve test lint format protos bench-llm bench-batching bench-gateway lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -39,6 +39,9 @@ protos: install ## make the gRPC messages again from protos/
 
 bench-llm: install ## tokens a second and time to first token, against the bare engine
 	$(BIN)/python -m benchmarks.llm
+
+bench-batching: install ## the batcher's policy against others, in simulated time
+	$(BIN)/python -m benchmarks.batching_sim
 
 bench-gateway: install ## requests a second, memory and time to ready, with a model that only echoes
 	$(BIN)/python -m benchmarks.gateway

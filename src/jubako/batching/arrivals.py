@@ -10,6 +10,9 @@ STEPS = 8
 NEEDED = 3
 """Batches of about one size before the return of their clients is predicted."""
 
+LATE = 2.0
+"""A client that is not back after so many times the time that was expected is expected no more."""
+
 WEIGHT = 0.2
 """Of the newest batch in the averages, once there are several."""
 
@@ -93,8 +96,8 @@ class Arrivals:
     def expected(self, now: float) -> Iterator[tuple[int, float]]:
         """How many more requests are expected, within how many seconds from `now`: each step more, and later.
 
-        The times are on the safe side: the mean and the mean deviation. Empty while nothing is known, and where everybody is
-        back.
+        The times are on the safe side: the mean and the mean deviation. Empty while nothing is known, where everybody is back,
+        and where the next one is so late that the clients must have left.
         """
         answered, back = self._answered, len(self._came)
         if back >= answered:
@@ -104,8 +107,10 @@ class Arrivals:
             return
         passed = now - (self._came[-1] if back else self._since)
         behind = profile.at(back, answered)
+        following = profile.at(back + 1, answered) - behind + profile.deviation[back * STEPS // answered + 1]
+        if passed > LATE * following:
+            return
         for step in range(back * STEPS // answered + 1, STEPS + 1):
             more = -(-step * answered // STEPS) - back
             if more > 0:
-                within = profile.mean[step] - behind + profile.deviation[step] - passed
-                yield more, max(within, 0.0)
+                yield more, max(profile.mean[step] - behind - passed, 0.0) + profile.deviation[step]

@@ -33,8 +33,8 @@ NOT_INLINE_S = 1e-3
 PROBATION = 64
 """Batches in a thread before the event loop's thread is tried again; also at the start."""
 
-EXPIRY_S = 1e-3
-"""Requests whose wait ends within this time fail together."""
+TIMER_S = 1e-3
+"""The shortest timer: an event loop may count whole milliseconds, and call too early what is due in less."""
 
 CLOSING_S = 5.0
 """How long :meth:`Batcher.close` waits for running batches."""
@@ -296,25 +296,25 @@ class Batcher(Generic[P, R]):
                 return
             self._hold_timer.cancel()
         self._hold_until = until
-        self._hold_timer = self._loop.call_later(max(0.0, until - perf_counter()), self._hold_ends)
+        self._hold_timer = self._loop.call_later(max(TIMER_S, until - perf_counter()), self._hold_ends)
 
     def _hold_ends(self) -> None:
+        """Decide two steps later: if the loop was busy, those who are expected may be there already, in sockets not yet read."""
         self._hold_timer = None
-        if not self._turn_comes:
-            self._turn()
+        self._loop.call_soon(self._loop.call_soon, self._turn)
 
     def _expect_expiry(self) -> None:
         if self._expiry_timer is not None:
             self._expiry_timer.cancel()
         self._expiry_at = self._scheduler.earliest_deadline
-        self._expiry_timer = self._loop.call_later(max(0.0, self._expiry_at - perf_counter()), self._expiry_comes)
+        self._expiry_timer = self._loop.call_later(max(TIMER_S, self._expiry_at - perf_counter()), self._expiry_comes)
 
     def _expiry_comes(self) -> None:
         self._expiry_timer, self._expiry_at = None, inf
         self._expire()
         if self._scheduler.earliest_deadline < inf:
             now = perf_counter()
-            self._expiry_at = max(self._scheduler.earliest_deadline, now + EXPIRY_S)
+            self._expiry_at = max(self._scheduler.earliest_deadline, now + TIMER_S)
             self._expiry_timer = self._loop.call_later(self._expiry_at - now, self._expiry_comes)
 
     def _expire(self) -> None:

@@ -163,11 +163,14 @@ class Scheduler(Generic[P, R]):
         held = 0.0
         if self._may_hold:
             hold = self._hold
+            alone = group.requests == levels.requests
             if hold is None:
-                if not self.in_flight and group.requests == levels.requests:
-                    hold = self._hold_for(group, now)
-            elif now >= hold.until or levels.requests >= hold.requests or group.requests < levels.requests:
+                hold = self._hold_for(group, now, now) if alone and not self.in_flight else None
+            elif not alone or levels.requests >= hold.requests:
                 held, hold = now - hold.since, None
+            elif now >= hold.until:
+                held = now - hold.since
+                hold = self._hold_for(group, now, hold.since)
             self._hold = hold
             if hold is not None:
                 return hold.until
@@ -261,7 +264,7 @@ class Scheduler(Generic[P, R]):
         work = model.largest_work(max(left, self._objective / 2))
         return Limits(limits.rows, work, "objective", limits.preferred) if work < limits.work else limits
 
-    def _hold_for(self, group: Group[P, R], now: float) -> _Hold | None:
+    def _hold_for(self, group: Group[P, R], now: float, since: float) -> _Hold | None:
         """Whether it pays to hold the idle instance back for clients that are expected back, and for how many.
 
         With `n` requests waiting and a batch time of ``a + b * work``, starting when `j` more have come, after `t` seconds, saves
@@ -285,20 +288,20 @@ class Scheduler(Generic[P, R]):
             return None
         gap = self._arrivals.gap
         coming = max(soon[-1][0], ends / gap if gap > 0.0 else 0.0)
-        latest = self._latest_start(group, now, ends)
+        latest = min(since + fixed, self._latest_start(group, since, ends))
         best, chosen, until = 0.0, 0, 0.0
         for more, within in soon:
             joining = min(more, room)
             gain = joining * (fixed - within) - MARGIN * (count * (within + each * joining) + max(0.0, coming - joining) * within)
-            if gain > best and now + within <= latest:
+            if gain > best and now < now + within <= latest:
                 best, chosen, until = gain, max(1, int(joining)), now + within
             if more >= room:
                 break
-        return _Hold(count + chosen, until, now) if chosen else None
+        return _Hold(count + chosen, until, since) if chosen else None
 
-    def _latest_start(self, group: Group[P, R], now: float, seconds: float) -> float:
+    def _latest_start(self, group: Group[P, R], since: float, seconds: float) -> float:
         """The time until which a hold breaks no promise."""
-        latest = min(now + self._max_delay, self.earliest_deadline)
+        latest = min(since + self._max_delay, self.earliest_deadline)
         if self._objective is not None:
             latest = min(latest, group.first().arrival + self._objective - seconds)
         return latest

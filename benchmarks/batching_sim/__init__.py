@@ -1,0 +1,1 @@
+"""The batcher's policy against others, in simulated time."""
