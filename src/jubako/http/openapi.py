@@ -21,6 +21,7 @@ from jubako.errors import (
     UnsupportedMediaType,
 )
 from jubako.http.health import Alive, Readiness
+from jubako.http.kserve import document as kserve
 from jubako.http.openai.answers import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -54,6 +55,7 @@ _TYPES = (
     Readiness,
     TokenizeBody,
     Tokenized,
+    *kserve.TYPES,
 )
 
 _POST_ERRORS: tuple[tuple[type[JubakoError], str], ...] = (
@@ -84,10 +86,12 @@ def document(models: list[VersionStatus]) -> Json:
         "info": {
             "title": "jubako",
             "version": __version__,
-            "description": "Models of one repository behind OpenAI's API. Unknown fields are refused, never ignored.",
+            "description": "Models of one repository behind OpenAI's API and the Open Inference Protocol. Unknown fields are "
+            "refused, never ignored.",
         },
         "tags": [
             {"name": "OpenAI", "description": "What OpenAI's clients use."},
+            *kserve.TAGS,
             {"name": "Tokens", "description": "A model's own tokenizer, in vLLM's shapes."},
             {"name": "Server", "description": "For what watches the server."},
         ],
@@ -163,6 +167,7 @@ def document(models: list[VersionStatus]) -> Json:
                     answer=Detokenized,
                 )
             },
+            **kserve.paths(models),
             "/livez": {"get": _get("livez", "Whether the process is alive", "Server", Alive)},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
