@@ -44,6 +44,8 @@ def configure_logging(settings: Settings) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    # Our own access log replaces uvicorn's; the others are news only when something is wrong.
-    for name in ("uvicorn.access", "uvicorn.error", "bentoml", "httpx"):
+    # News only when something is wrong.
+    for name in ("uvicorn.error", "bentoml", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Our own access log replaces uvicorn's, which is off where nobody hears it.
+    logging.getLogger("uvicorn.access").propagate = False

@@ -23,6 +23,7 @@ from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
 from jubako.grpc.front import grpc_server
+from jubako.http import protocol
 from jubako.http.application import application
 from jubako.listening import address_of
 from jubako.logs import configure_logging
@@ -108,4 +109,5 @@ def _begin() -> Settings:
     die_with_parent(signal.SIGTERM)
     settings = load_settings().settings
     configure_logging(settings)
+    protocol.install()
     return settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +32,20 @@ class PendingCall:
     `untouched` is true while the call only waits in the instance's queue, so that running it elsewhere is safe.
     """
 
-    def __init__(self, channel: ChannelClient, call_id: int, deadline: float | None) -> None:
+    __slots__ = (
+        "_channel",
+        "_ended",
+        "_error",
+        "_events",
+        "_id",
+        "_result",
+        "_unacknowledged",
+        "_wake",
+        "deadline",
+        "untouched",
+    )
+
+    def __init__(self, channel: ChannelClient, call_id: int, deadline: float) -> None:
         self.untouched = False
         self._channel = channel
         self._id = call_id
@@ -41,15 +55,12 @@ class PendingCall:
         self._error: Exception | None = None
         self._ended = False
         self._wake: asyncio.Future[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_at(deadline, self._lose, TimeoutError()) if deadline is not None else None
+        self.deadline = deadline
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         self._channel._cancel(self._id)
 
     async def result(self) -> Result:
@@ -83,28 +94,24 @@ class PendingCall:
                 await self._something()
 
     async def _something(self) -> None:
-        self._wake = self._loop.create_future()
+        self._wake = self._channel._loop.create_future()
         try:
             await self._wake
         finally:
             self._wake = None
 
     def _take(self, frame: Chunk | End | Failed | Queued | Started) -> None:
-        match frame:
-            case Chunk():
-                self._events += frame.events
-                self._unacknowledged += 1
-            case End():
-                self._result = frame.result
-                self._end()
-            case Failed():
-                self._end(JubakoError.from_wire(frame.error))
-            case Queued():
-                self.untouched = True
-                return
-            case Started():
-                self.untouched = False
-                return
+        if isinstance(frame, End):
+            self._result = frame.result
+            self._end()
+        elif isinstance(frame, Chunk):
+            self._events += frame.events
+            self._unacknowledged += 1
+        elif isinstance(frame, Failed):
+            self._end(JubakoError.from_wire(frame.error))
+        else:
+            self.untouched = isinstance(frame, Queued)
+            return
         self._notify()
 
     def _end(self, error: JubakoError | None = None) -> None:
@@ -137,6 +144,10 @@ class ChannelClient:
         self._next_id = 0
         self._retired = False
         self._closed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        # One timer for all calls: it costs more to set than most calls take.
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
 
     async def connect(self, path: str) -> None:
         """Connect to the Unix socket at `path`.
@@ -144,8 +155,7 @@ class ChannelClient:
         Raises:
             OSError: nobody listens there.
         """
-        loop = asyncio.get_running_loop()
-        _, self._connection = await loop.create_unix_connection(lambda: Connection(self), path)
+        _, self._connection = await self._loop.create_unix_connection(lambda: Connection(self), path)
 
     @property
     def connected(self) -> bool:
@@ -156,7 +166,7 @@ class ChannelClient:
     def outstanding(self) -> int:
         return len(self._calls)
 
-    def call(self, request: Request, *, stream: bool, request_id: str, deadline: float | None = None) -> PendingCall:
+    def call(self, request: Request, *, stream: bool, request_id: str, deadline: float = inf) -> PendingCall:
         """Ask. The answer is the returned call's, until `deadline`, a time of the event loop.
 
         Raises:
@@ -168,6 +178,8 @@ class ChannelClient:
         # Sent first: a request that can't be encoded must leave nothing behind.
         self._send(Call(self._next_id, request, stream, request_id))
         pending = self._calls[self._next_id] = PendingCall(self, self._next_id, deadline)
+        if deadline < self._timer_at:
+            self._expect_deadline(deadline)
         return pending
 
     async def wait_closed(self) -> None:
@@ -196,6 +208,22 @@ class ChannelClient:
         assert self._connection is not None
         self._connection.send(frame)
 
+    def _expect_deadline(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._lose_late_calls)
+
+    def _lose_late_calls(self) -> None:
+        self._timer, self._timer_at = None, inf
+        now = self._loop.time()
+        for call_id, pending in list(self._calls.items()):
+            if pending.deadline <= now:
+                self._cancel(call_id)
+                pending._lose(TimeoutError())
+        if (earliest := min((pending.deadline for pending in self._calls.values()), default=inf)) < inf:
+            self._expect_deadline(earliest)
+
     def _forget(self, call_id: int) -> None:
         self._calls.pop(call_id, None)
         self._close_if_idle()
@@ -213,16 +241,14 @@ class ChannelClient:
     # Peer
 
     def on_frame(self, connection: Connection, frame: AnyFrame) -> None:
-        match frame:
-            case Chunk() | End() | Failed() | Queued() | Started():
-                # A call that was cancelled here may still be answered by frames that were on their way.
-                if (pending := self._calls.get(frame.id)) is not None:
-                    pending._take(frame)
-            case Load():
-                self.load = frame
-            case _:
-                pass
+        if isinstance(frame, Load):
+            self.load = frame
+        # A call that was cancelled here may still be answered by frames that were on their way.
+        elif isinstance(frame, End | Chunk | Failed | Queued | Started) and (call := self._calls.get(frame.id)) is not None:
+            call._take(frame)
 
     def on_closed(self, connection: Connection) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._lose_calls(self._lost())
         self._closed.set()

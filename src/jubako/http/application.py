@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jubako.errors import InternalError, JubakoError
 from jubako.http import documentation, health
 from jubako.http.access_log import AccessLog
-from jubako.http.exchange import ClientGone, Exchange
+from jubako.http.exchange import ClientGone, Exchange, Lookout
 from jubako.http.kserve import errors as kserve_errors
 from jubako.http.kserve.routes import add_routes as add_kserve_routes
 from jubako.http.openai import chat, completions, embeddings, models, tokenize
@@ -70,11 +70,12 @@ class Application:
         self._max_body_bytes = settings.max_body_bytes
         self._routes = routes()
         self._access_log = AccessLog(settings)
+        self._lookout = Lookout()
         self._plane: Plane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._exchange(Exchange(scope, receive, send, self._max_body_bytes))
+            await self._exchange(Exchange(scope, receive, send, self._max_body_bytes, self._lookout))
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_lookout",
         "_max_body_bytes",
         "_receive",
         "_send",
@@ -67,7 +69,7 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, lookout: Lookout) -> None:
         self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -83,6 +85,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._max_body_bytes = max_body_bytes
+        self._lookout = lookout
 
     @property
     def started(self) -> bool:
@@ -183,7 +186,7 @@ class Exchange:
 
     def watch(self) -> DisconnectWatch:
         """Ends the enclosed work with ClientGone as soon as the client closes the connection. The body must have been read."""
-        return DisconnectWatch(self._receive)
+        return DisconnectWatch(self._receive, self._lookout)
 
     # The answer
 
@@ -256,37 +259,66 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": b""})
 
 
+class Lookout:
+    """Which watches are to begin listening, and when: one timer for all of them, since it costs more to set than most last."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[DisconnectWatch] = deque()
+        self._expecting = False
+
+    def add(self, watch: DisconnectWatch, loop: asyncio.AbstractEventLoop) -> None:
+        """Have `watch` listen if it is not over in LISTEN_AFTER_S."""
+        watch.due = loop.time() + LISTEN_AFTER_S
+        self._waiting.append(watch)
+        if not self._expecting:
+            self._expecting = True
+            loop.call_at(watch.due, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        waiting = self._waiting
+        now = loop.time()
+        while waiting and (waiting[0].over or waiting[0].due <= now):
+            watch = waiting.popleft()
+            if not watch.over:
+                watch.listen()
+        self._expecting = bool(waiting)
+        if waiting:
+            loop.call_at(waiting[0].due, self._look, loop)
+
+
 class DisconnectWatch:
     """Listens for the end of the connection while the enclosed block works, and then cancels the block.
 
     Listening takes a task, which would cost a tenth of a small request, so it begins only with work that is not over at once.
     """
 
-    __slots__ = ("_cancelling", "_gone", "_listener", "_loop", "_owner", "_receive", "_timer")
+    __slots__ = ("_cancelling", "_gone", "_listener", "_lookout", "_owner", "_receive", "due", "over")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, lookout: Lookout) -> None:
         self._receive = receive
+        self._lookout = lookout
+        self.due = 0.0
         self._gone = False
         self._listener: asyncio.Task[None] | None = None
+        self.over = False
 
     def __enter__(self) -> Self:
         owner = asyncio.current_task()
         assert owner is not None
         self._owner = owner
         self._cancelling = owner.cancelling()
-        self._loop = owner.get_loop()
-        self._timer = self._loop.call_later(LISTEN_AFTER_S, self._begin)
+        self._lookout.add(self, owner.get_loop())
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
-        self._timer.cancel()
+        self.over = True
         if self._listener is not None:
             self._listener.cancel()
         if self._gone and self._owner.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
             raise ClientGone from None
 
-    def _begin(self) -> None:
-        self._listener = self._loop.create_task(self._listen())
+    def listen(self) -> None:
+        self._listener = self._owner.get_loop().create_task(self._listen())
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -13,7 +13,7 @@ import pytest
 
 from jubako.http.access_log import AccessLog
 from jubako.http.application import Application
-from jubako.http.exchange import Exchange
+from jubako.http.exchange import Exchange, Lookout
 from jubako.messages import Delta
 from jubako.settings import Settings
 from tests.unit.http.fake_plane import FakePlane
@@ -226,7 +226,7 @@ async def _logged(log_format: str, path: str = CHAT, *, enabled: bool = True) ->
     async def send(message: object) -> None:
         pass
 
-    exchange = Exchange(scope, receive, send, 1000)
+    exchange = Exchange(scope, receive, send, 1000, Lookout())
     exchange.model = "talk"
     await exchange.answer(b"{}")
     log.add(exchange, 0.0123)
