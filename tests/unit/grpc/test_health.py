@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import grpc
 import msgspec
@@ -18,8 +17,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture
-async def health(channel: grpc.aio.Channel) -> AsyncIterator[health_pb2_grpc.HealthAsyncStub]:
-    yield health_pb2_grpc.HealthStub(channel)
+async def health(channel: grpc.aio.Channel) -> health_pb2_grpc.HealthAsyncStub:
+    return health_pb2_grpc.HealthStub(channel)
 
 
 def service(name: str) -> health_pb2.HealthCheckRequest:

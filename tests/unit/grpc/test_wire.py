@@ -27,12 +27,15 @@ def test_a_large_request_is_read_as_a_small_one(contents: list[bytes], name: str
 def test_broken_bytes_are_an_invalid_request(junk: bytes, cut: int) -> None:
     whole = pb.ModelInferRequest(raw_input_contents=[bytes(LARGE)]).SerializeToString()
     for message in (junk + whole, whole[: -cut - 1], whole + junk):
-        try:
-            read, _ = parse_infer(memoryview(message))
-        except InvalidRequest as error:
-            assert error.message == "The message is no inference.ModelInferRequest."
-        else:
-            assert read == pb.ModelInferRequest.FromString(read.SerializeToString())
+        assert _is_refused(message) or parse_infer(memoryview(message))[1]
+
+
+def _is_refused(message: bytes) -> bool:
+    try:
+        parse_infer(memoryview(message))
+    except InvalidRequest as error:
+        return error.message == "The message is no inference.ModelInferRequest."
+    return False
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 100_000])
