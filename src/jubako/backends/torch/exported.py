@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
+from torch.export.passes import move_to_device_pass
 from torch.utils import _pytree as pytree
 
 from jubako.backends.base import ModelSpec
@@ -38,7 +39,7 @@ def load_exported(file: Path, spec: ModelSpec, params: TorchParams, device: torc
         raise ConfigurationError(f"{file} is an exported program, which is fixed: remove `{option}` from `engine`.")
     program = _load(file)
     if device.type != "cpu":
-        program = torch.export.passes.move_to_device_pass(program, device)
+        program = move_to_device_pass(program, device)
     leaves = _leaves(program, spec)
     signature = complete(spec, _file_signature(program, leaves, spec))
     names = [tensor.name for tensor in _outputs(program, spec)]
