@@ -136,3 +136,40 @@ def test_schema_prints_or_writes(jubako: Jubako, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "s.json").read_text())["properties"]["backend"]["enum"] == ["echo"]
     assert jubako("schema", "--reference").stdout.startswith("# model.yaml and version.yaml")
     assert "There is no backend 'ecko'" in jubako("schema", "--backend", "ecko").stderr
+
+
+def test_versions_and_tritons_entries_are_shown(jubako: Jubako, tmp_path: Path) -> None:
+    triton = tmp_path / "triton" / "t"
+    for folder in ("1", "2", "3"):
+        (triton / folder).mkdir(parents=True)
+    for folder in ("1", "2"):
+        (triton / folder / "model.onnx").touch()
+    (triton / "config.pbtxt").write_text(
+        'backend: "onnxruntime"\n'
+        'input { name: "x" data_type: TYPE_FP32 dims: 3 }\n'
+        "version_policy { specific { versions: [2, 3] } }\n"
+        "response_cache { enable: true }\n"
+    )
+    checked = jubako("check", str(triton.parent))
+    assert checked.returncode == 1
+    assert [line.partition(": ")[0] for line in checked.stdout.splitlines()] == [
+        "triton/t/config.pbtxt:1",
+        "triton/t/config.pbtxt:4",
+    ]
+    assert "warning: `response_cache.enable` has no effect" in checked.stdout
+    assert "0 models all right, 1 model with 1 problem, 1 warning." in checked.stderr
+    listed = json.loads(jubako("ls", "--json", str(triton.parent)).stdout)
+    assert [(model["version"], model["served"], model["backend"]) for model in listed["models"]] == [
+        (1, False, "onnx"),
+        (2, True, "onnx"),
+    ]
+    assert listed["models"][0]["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [3]}]
+    assert list(listed["broken_versions"]["t"]) == ["3"]
+    table = jubako("ls", str(triton.parent)).stdout
+    assert "not chosen" in table
+    assert "1 problem" in table
+    pulled = jubako("pull", "--all", "--repository", str(triton.parent))
+    assert pulled.returncode == 1
+    assert "t:2" in pulled.stdout
+    assert "t:3 is broken (1 problem)" in pulled.stderr
+    assert "t has problems in its version 3." in jubako("pull", "t:3", "--repository", str(triton.parent)).stderr

@@ -19,7 +19,6 @@ class BackendDeclaration:
         tasks: All that it can serve; an entry may narrow them.
         default_tasks: What an entry that names none serves.
         needs_weights: Whether a version must have a source.
-        whole_folder: Whether the weights are the version folder as a whole, even where it holds one file, such as a module.
         modules: Modules that must be importable for it to run.
         extra: The optional dependency of jubako that installs them, or "" if none is needed.
         calls_models: Whether its models may ask other models of the repository.
@@ -32,7 +31,6 @@ class BackendDeclaration:
     tasks: tuple[Task, ...]
     default_tasks: tuple[Task, ...]
     needs_weights: bool
-    whole_folder: bool = False
     modules: tuple[str, ...] = ()
     extra: str = ""
     calls_models: bool = False

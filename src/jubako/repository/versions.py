@@ -61,7 +61,7 @@ def read_versions(folder: Path, document: Document, declaration: BackendDeclarat
     """
     numbers = version_numbers(folder)
     problems = [] if numbers else [_no_version(folder, document)]
-    if not numbers and declaration and not declaration.needs_weights:
+    if not numbers and declaration and not declaration.needs_weights and "source" not in document.fields:
         # Without weights the folder may be empty, and Git keeps no empty folders.
         numbers, problems = [1], []
     found = Versions(problems=problems)
@@ -153,8 +153,7 @@ class _Reader:
         )
         if not names:
             return None
-        whole = self.declaration is not None and self.declaration.whole_folder
-        return LocalSource(names[0] if len(names) == 1 and not whole else ".")
+        return LocalSource(names[0] if len(names) == 1 else ".")
 
     def _note_missing_weights(self, particular: Document) -> None:
         assert self.declaration

@@ -93,7 +93,7 @@ def read(content: bytes, file: str = "model.onnx") -> Repository:
         return read_repository(Path(folder), BACKENDS)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(configs(), st.booleans())
 def test_any_configuration(config: inference.ModelConfig, one_line: bool) -> None:
     content = text_format.MessageToString(config, as_one_line=one_line)
@@ -103,7 +103,7 @@ def test_any_configuration(config: inference.ModelConfig, one_line: bool) -> Non
     assert all(1 <= problem.line <= lines for problem in [*repository.problems, *repository.warnings])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(configs())
 def test_every_field_has_its_line(config: inference.ModelConfig) -> None:
     """protobuf writes each field on a line of its own, its name first."""
@@ -116,7 +116,7 @@ def test_every_field_has_its_line(config: inference.ModelConfig) -> None:
     assert set(found.values()) == {number for number, line in enumerate(written, 1) if line.strip() not in ("", "}")}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode(errors="surrogatepass")))
 @example(b"\xff")
 @example(b"\x00")

@@ -77,3 +77,13 @@ def test_the_committed_schema_is_current() -> None:
 def test_the_committed_reference_is_current() -> None:
     committed = (ROOT / "docs" / "reference" / "model.yaml.md").read_text()
     assert committed == reference_page(BACKENDS), "run: jubako schema --reference --out docs/reference/model.yaml.md"
+
+
+@pytest.mark.parametrize("versions", ["all", "latest", [1, 3], {"latest": 2}, {"all": True}])
+def test_every_form_of_versions_fits(versions: object) -> None:
+    VALIDATOR.validate({"backend": "onnx", "versions": versions})
+
+
+@pytest.mark.parametrize("versions", ["newest", [0], [], {"lates": 1}])
+def test_no_other_form_of_versions_fits(versions: object) -> None:
+    assert not VALIDATOR.is_valid({"backend": "onnx", "versions": versions})

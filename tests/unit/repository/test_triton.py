@@ -347,6 +347,11 @@ def test_a_version_without_its_file_fails_alone(write: Write) -> None:
     assert list(repository.broken_versions["m"]) == [2]
 
 
+def test_code_needs_the_folder_of_a_version(write: Write) -> None:
+    (problem,) = read(write, {"m/config.pbtxt": 'backend: "python"\n'}).problems
+    assert problem.message.startswith("The entry has no version.")
+
+
 # --- every field
 
 
