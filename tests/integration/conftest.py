@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.runner_process import MakeRunner, Runner
 from tests.integration.runner_serving import LONG_S
+from tests.serving import Server
 
 
 @pytest.fixture
@@ -24,3 +25,10 @@ def make_runner(repository: Callable[..., Path], tmp_path_factory: pytest.TempPa
     for runner in runners:
         runner.process.kill()
         runner.process.wait()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The models of Python code and the ensembles of `tests/models/`, served."""
+    with Server(Path(__file__).parents[1] / "models", tmp_path_factory.mktemp("models") / "server.log", {}) as running:
+        yield running

@@ -25,7 +25,6 @@ class TritonPythonModel:
                 ),
                 daemon=True,
             ).start()
-        return None
 
     def answer(self, sender, values, delays):
         for index, (value, delay) in enumerate(zip(values, delays, strict=True)):
