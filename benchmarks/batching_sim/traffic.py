@@ -69,8 +69,8 @@ class ClosedLoop(Traffic):
     """`clients` of which each asks again when it has its answer.
 
     The server's front end handles one answer and the request that follows at a time, `handling` seconds each, with some noise;
-    then the client thinks for an exponential time of mean `think`. Which clients take part may change: `clients` is the number in each
-    of equal parts of the run.
+    then the client thinks for an exponential time of mean `think`. How many clients take part may change: `clients` is the number
+    in each of equal parts of the run.
     """
 
     def __init__(

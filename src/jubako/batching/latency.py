@@ -29,19 +29,19 @@ class _SizeClass:
 
     def add(self, work: float, seconds: float, index: int) -> None:
         recent = self.recent
-        recent.append((work, seconds))
-        times = sorted([taken for _, taken in recent])
-        self.seconds = max(times[(len(times) - 1) // 2], 1e-9)
-        self.quickest = times[0]
-        self.work = sum([size for size, _ in recent]) / len(recent)
+        recent.append((seconds, work))
+        ordered = sorted(recent)
+        self.quickest = ordered[0][0]
+        middle, self.work = ordered[(len(ordered) - 1) // 2]
+        self.seconds = max(middle, 1e-9)
         self.last = index
 
 
 class LatencyModel:
     """Seconds that a batch takes: ``fixed + per_unit * work``, neither of them ever negative.
 
-    The latest batches are kept by size class, and each class stands for itself with its median time, so that first runs and
-    stalls count for nothing and a class seen long ago keeps the slope known while only one size is run. Through the medians
+    The latest batches are kept by size class, and each class stands for itself with the one of median time, so that first runs
+    and stalls count for nothing and a class seen long ago keeps the slope known while only one size is run. Through the medians
     goes the line of least squared *relative* error; a class weighs less the longer ago it was seen.
 
     While only one class was ever seen, time is taken to be proportional to work: the belief that promises least from larger
