@@ -12,7 +12,7 @@ class Catalog:
     """The names in one snapshot of the repository.
 
     A model answers to its folder's name, to its served names, and to each of these with ``:version`` behind it. Without a
-    version its latest ready one is meant; if none is ready, its latest that is not unloaded.
+    version its latest ready one is meant; if none is ready, its latest that may become so.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -65,4 +65,5 @@ class Catalog:
 
 
 def _preference(state: VersionState) -> int:
-    return {"READY": 2, "UNLOADED": 0}.get(state, 1)
+    # One that may still become ready before one that won't.
+    return {"READY": 3, "FAILED": 1, "UNLOADED": 0}.get(state, 2)
