@@ -14,7 +14,7 @@ from jubako.tensors import Buffer
 LARGE: Final = 64 * 1024
 """Bytes of a request above which its raw contents are not given to protobuf, which would copy them."""
 
-RAW_INPUT: Final = 7
+RAW_INPUT_KEY: Final = 7 << 3 | 2
 RAW_OUTPUT_KEY: Final = bytes([6 << 3 | 2])
 RESPONSE_KEY: Final = bytes([2 << 3 | 2])
 
@@ -30,14 +30,14 @@ def parse_infer(message: Buffer) -> tuple[pb.ModelInferRequest, Sequence[Buffer]
     Raises:
         InvalidRequest: it is no such message.
     """
+    apart = _without_raw_inputs(memoryview(message)) if len(message) > LARGE else None
     try:
-        if len(message) <= LARGE:
-            request = pb.ModelInferRequest.FromString(bytes(message))
-            return request, request.raw_input_contents
-        rest, contents = _without_raw_inputs(memoryview(message))
-        return pb.ModelInferRequest.FromString(rest), contents
-    except (DecodeError, IndexError):
+        if apart is not None:
+            return pb.ModelInferRequest.FromString(apart[0]), apart[1]
+        request = pb.ModelInferRequest.FromString(bytes(message))
+    except DecodeError:
         raise InvalidRequest("The message is no inference.ModelInferRequest.") from None
+    return request, request.raw_input_contents
 
 
 def with_raw_outputs(response: pb.ModelInferResponse, contents: Sequence[Buffer]) -> list[Buffer]:
@@ -54,47 +54,56 @@ def as_stream_answer(pieces: list[Buffer]) -> list[Buffer]:
     return [RESPONSE_KEY + _varint(sum(map(len, pieces))), *pieces]
 
 
-def _without_raw_inputs(message: memoryview) -> tuple[bytes, list[memoryview]]:
-    """The fields of a request other than its raw input contents, and those.
+def _without_raw_inputs(message: memoryview) -> tuple[bytes, list[memoryview]] | None:
+    """The fields of a request other than its raw input contents, and those; None for bytes that only protobuf can judge.
 
     https://protobuf.dev/programming-guides/encoding/
     """
     rest: list[memoryview] = []
     contents: list[memoryview] = []
     position, end = 0, len(message)
-    while position < end:
-        start = position
-        key, position = _read_varint(message, position)
-        kind = key & 7
-        if kind == BYTES:
-            size, position = _read_varint(message, position)
-            begin, position = position, position + size
+    try:
+        while position < end:
+            start = position
+            key, position = _read_varint(message, position)
+            begin, position = _read_extent(message, position, key & 7)
             if position > end:
-                raise DecodeError("a field reaches beyond the message")
-            if key >> 3 == RAW_INPUT:
+                return None
+            if key == RAW_INPUT_KEY:
                 contents.append(message[begin:position])
-                continue
-        elif kind == VARINT:
-            _, position = _read_varint(message, position)
-        elif kind in (FIXED32, FIXED64):
-            position += 4 if kind == FIXED32 else 8
-        else:
-            raise DecodeError("a field is of no kind")
-        rest.append(message[start:position])
+            else:
+                rest.append(message[start:position])
+    except (IndexError, ValueError):
+        return None
     return b"".join(rest), contents
+
+
+def _read_extent(message: memoryview, position: int, kind: int) -> tuple[int, int]:
+    """Where the value of a field begins and ends, its key being read.
+
+    Raises:
+        ValueError: the kind is none that protobuf still writes.
+    """
+    if kind == BYTES:
+        size, position = _read_varint(message, position)
+        return position, position + size
+    if kind == VARINT:
+        return position, _read_varint(message, position)[1]
+    if kind in (FIXED32, FIXED64):
+        return position, position + (4 if kind == FIXED32 else 8)
+    raise ValueError(kind)
 
 
 def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
-    while True:
+    while shift < 64:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
         shift += 7
-        if shift > 63:
-            raise DecodeError("a number is too long")
+    raise ValueError("a number is too long")
 
 
 def _varint(value: int) -> bytes:

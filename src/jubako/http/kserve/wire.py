@@ -161,10 +161,13 @@ class InferBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         id: Given back in the answer.
         outputs: Those wanted; absent or empty for all.
         parameters: `priority`, `timeout` (microseconds in the queue) and `binary_data_output`; the model gets all others.
+        model_name: Not used: the path says it. KServe's own client repeats it here; so `model_version`.
     """
 
     inputs: list[AnyInput]
     id: str | None = None
+    model_name: str | None = None
+    model_version: str | None = None
     outputs: list[WantedOutput] | None = None
     parameters: dict[str, Parameter] | None = None
 
