@@ -26,6 +26,7 @@ from jubako.messages import (
     InferResult,
     Message,
     SamplingParams,
+    Task,
     VersionStatus,
 )
 from jubako.tensors import Array, Signature, Tensor, TensorSpec, from_array, to_array
@@ -68,12 +69,17 @@ def is_text(version: VersionStatus) -> bool:
 
 def generates(version: VersionStatus) -> bool:
     """Whether it answers with text, rather than only with embeddings."""
-    return not {"chat", "completion"}.isdisjoint(version.tasks)
+    return of_tasks(version.tasks) is GENERATION
 
 
 def signature(version: VersionStatus) -> Signature:
     """The tensors of a version that serves text."""
-    return GENERATION if generates(version) else EMBEDDINGS
+    return of_tasks(version.tasks)
+
+
+def of_tasks(tasks: Sequence[Task]) -> Signature:
+    """The tensors of a model that serves these tasks, all of text."""
+    return EMBEDDINGS if {"chat", "completion"}.isdisjoint(tasks) else GENERATION
 
 
 def generate_request(request: InferRequest, version: VersionStatus) -> GenerateRequest:

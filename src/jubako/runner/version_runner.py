@@ -7,7 +7,9 @@ import logging
 
 from jubako.backends.base import ModelSpec
 from jubako.errors import ConfigurationError
-from jubako.messages import VersionState, VersionStatus
+from jubako.messages import ModelInfo, VersionState, VersionStatus
+from jubako.repository.model_configuration import completed_configuration
+from jubako.routing import text_tensors
 from jubako.runner.daemon_thread import in_daemon_thread
 from jubako.runner.deployment import Abandoned, Deployment
 from jubako.runner.instance_keeper import InstanceKeeper
@@ -32,6 +34,7 @@ class VersionRunner:
         self._why_leaving = ""
         self._obtaining = "waiting for its weights"
         self._failed = False
+        self._completed: tuple[ModelInfo, str] | None = None
         self._keepers = [
             InstanceKeeper(f"{deployment.model}:{deployment.version}#{number}", deployment, premises, self._changed)
             for number in range(deployment.instances)
@@ -100,11 +103,24 @@ class VersionRunner:
             backend=deployment.backend,
             reason=self._reason(state),
             instances=[] if self._obtaining else [keeper.status() for keeper in self._keepers],
-            info=next((keeper.info for keeper in self._keepers if keeper.info is not None), None),
-            config=deployment.config,
+            info=self._info(),
+            config=self._configuration(),
             created=deployment.created,
             timeout_s=deployment.limits.timeout_s,
         )
+
+    def _info(self) -> ModelInfo | None:
+        return next((keeper.info for keeper in self._keepers if keeper.info is not None), None)
+
+    def _configuration(self) -> str:
+        """The entry as the protocol shows it, completed once a process has said what the model takes and gives."""
+        info = self._info()
+        if info is None or not self._deployment.config:
+            return self._deployment.config
+        if self._completed is None or self._completed[0] is not info:
+            text = text_tensors.of_tasks(self._deployment.tasks)
+            self._completed = (info, completed_configuration(self._deployment.config, info.signature or text))
+        return self._completed[1]
 
     async def _run(self) -> None:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jubako.errors import InvalidRequest
-from jubako.tensors import DATATYPES, Array, Tensor, datatype_of, dtype_of, from_array, to_array
+from jubako.tensors import DATATYPES, Array, Datatype, Tensor, datatype_of, dtype_of, from_array, to_array
 
 NUMERIC = [datatype for datatype in DATATYPES if datatype not in ("BYTES", "BF16")]
 
@@ -82,7 +84,7 @@ def test_a_whole_array_is_not_copied() -> None:
 )
 def test_contents_that_do_not_fit_are_refused(shape: list[int], datatype: str, data: bytes, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        to_array(Tensor("x", datatype, shape, data))
+        to_array(Tensor("x", cast(Datatype, datatype), shape, data))
 
 
 def test_arrays_without_a_datatype_are_refused() -> None:
@@ -94,7 +96,7 @@ def test_arrays_without_a_datatype_are_refused() -> None:
 @given(st.sampled_from([*DATATYPES, "X"]), st.lists(st.integers(-3, 5), max_size=3), st.binary(max_size=60))
 def test_any_contents_are_an_array_or_refused(datatype: str, shape: list[int], data: bytes) -> None:
     try:
-        array = to_array(Tensor("x", datatype, shape, data))
+        array = to_array(Tensor("x", cast(Datatype, datatype), shape, data))
     except InvalidRequest:
         return
     assert list(array.shape) == shape
