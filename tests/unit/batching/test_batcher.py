@@ -211,7 +211,7 @@ async def test_answers_keep_the_order_where_that_is_asked() -> None:
         if len(order) == 5:
             done.set()
 
-    queued = [Queued(number, take) for number in range(6)]
+    queued: list[Queued[int, int]] = [Queued(number, take) for number in range(6)]
     for one in queued:
         batcher.submit(one)
     batcher.cancel(queued[1])
