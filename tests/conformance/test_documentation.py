@@ -4,7 +4,7 @@ What becomes of a fenced block is decided by its language:
 
 ==================  ==========================================================================================================
 bash                run by bash, command by command judged by :data:`COMMANDS`
-python              run by Python
+python              run by Python; one whose first line names a file of a model repository is also written there
 yaml                a file of a model repository, which its first line names; those of a page make a repository without a problem
 toml                a settings file
 json                the answer of the bash block before it: the same fields, with values of the same kinds
@@ -68,6 +68,9 @@ def blocks_of(page: Path) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         yield Block(page, text.count("\n", 0, found.start()) + 1, found["language"], found["text"])
 
+
+_NAMED = re.compile(r"# (model_repository/\S+)\n")
+"""The first line of a block that is a file of a model repository."""
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
@@ -225,7 +228,20 @@ def test_bash(block: Block, checkout: Path, server: Server) -> None:
     assert '{"error"' not in run_bash(block, checkout, server)
 
 
-@pytest.mark.parametrize("block", of("python"), ids=str)
+def scripts() -> list[Block]:
+    return [block for block in of("python") if not _NAMED.match(block.text)]
+
+
+def model_files() -> list[Block]:
+    return [block for block in of("python") if _NAMED.match(block.text)]
+
+
+@pytest.mark.parametrize("block", model_files(), ids=str)
+def test_the_code_of_a_model_is_python(block: Block, checkout: Path, server: Server) -> None:
+    run([sys.executable, "-c", block.text], checkout, server)
+
+
+@pytest.mark.parametrize("block", scripts(), ids=str)
 def test_python(block: Block, checkout: Path, server: Server) -> None:
     script = block.text.replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}")
     assert run([sys.executable, "-c", script], checkout, server).strip()
@@ -248,12 +264,10 @@ def shape(value: object) -> object:
 
 # --- files ----------------------------------------------------------------------------------------------------------------
 
-_NAMED = re.compile(r"# (model_repository/\S+)\n")
-
 
 @pytest.mark.parametrize("page", sorted({block.page for block in of("yaml")}), ids=lambda page: page.name)
 def test_yaml_makes_a_repository_without_a_problem(page: Path, tmp_path: Path) -> None:
-    for block in of("yaml"):
+    for block in [*of("yaml"), *model_files()]:
         if block.page == page:
             named = _NAMED.match(block.text)
             assert named, f"{block}: the first line must name the file, as in `# model_repository/mine/model.yaml`"
