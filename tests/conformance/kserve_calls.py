@@ -1,7 +1,8 @@
 """What KServe's own client is asked to do, in an interpreter of its own: ``python kserve_calls.py HTTP_URL GRPC_ADDRESS``.
 
-Its protobuf messages have the names of those of tritonclient, so that the two do not fit into one process. It prints what it got, as
-JSON.
+Its protobuf messages have the names of those of tritonclient, so that the two do not fit into one process. It prints what it got,
+as JSON.
+"""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_log_settings(client: triton.InferenceServerClient) -> None:
 
 def test_health_of_each_model(address: str) -> None:
     with grpc.insecure_channel(address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         for name in ("", "identity", "identity:1", "echo"):
             assert stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=20).status == 1
         with pytest.raises(grpc.RpcError) as caught:

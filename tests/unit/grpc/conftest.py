@@ -58,3 +58,15 @@ async def channel(serving: Serving) -> AsyncIterator[grpc.aio.Channel]:
 async def client(serving: Serving) -> AsyncIterator[triton.InferenceServerClient]:
     async with triton.InferenceServerClient(serving.address) as client:
         yield client
+
+
+def unary(channel: grpc.aio.Channel, method: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
+    """A method of the inference service, from bytes to bytes."""
+    return channel.unary_unary(f"/inference.GRPCInferenceService/{method}", bytes, bytes)
+
+
+def stream_infer(channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[bytes, bytes]:
+    """A stream that is open."""
+    stream: grpc.aio.StreamStreamMultiCallable[bytes, bytes]
+    stream = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer", bytes, bytes)
+    return stream()

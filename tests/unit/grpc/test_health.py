@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 import msgspec
@@ -17,7 +18,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture
-async def health(channel: grpc.aio.Channel) -> health_pb2_grpc.HealthAsyncStub:
+async def health(channel: grpc.aio.Channel) -> Any:
     return health_pb2_grpc.HealthStub(channel)
 
 
@@ -26,25 +27,23 @@ def service(name: str) -> health_pb2.HealthCheckRequest:
 
 
 @pytest.mark.parametrize("name", ["", "inference.GRPCInferenceService", "identity", "identity:3"])
-async def test_what_is_there_serves(health: health_pb2_grpc.HealthAsyncStub, name: str) -> None:
+async def test_what_is_there_serves(health: Any, name: str) -> None:
     assert (await health.Check(service(name))).status == SERVING
 
 
-async def test_the_server_serves_when_it_is_ready(health: health_pb2_grpc.HealthAsyncStub, serving: Serving) -> None:
+async def test_the_server_serves_when_it_is_ready(health: Any, serving: Serving) -> None:
     serving.plane.is_ready = False
     assert (await health.Check(service(""))).status == NOT_SERVING
     assert (await health.Check(service("identity"))).status == SERVING
 
 
-async def test_an_unknown_service(health: health_pb2_grpc.HealthAsyncStub) -> None:
+async def test_an_unknown_service(health: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await health.Check(service("nobody"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_watching_a_model_that_fails_and_the_server_that_leaves(
-    health: health_pb2_grpc.HealthAsyncStub, serving: Serving
-) -> None:
+async def test_watching_a_model_that_fails_and_the_server_that_leaves(health: Any, serving: Serving) -> None:
     watched = health.Watch(service("talk"))
     assert (await watched.read()).status == SERVING
     serving.tell_of_change()  # of something else

@@ -14,7 +14,7 @@ import tritonclient.grpc.aio as triton
 from jubako.grpc.transport import frames
 from jubako.protos import inference as pb
 from jubako.settings import Settings
-from tests.unit.grpc.conftest import Serving
+from tests.unit.grpc.conftest import Serving, stream_infer, unary
 from tests.unit.grpc.test_inference import ROW, row
 
 LIVE = "/inference.GRPCInferenceService/ServerLive"
@@ -232,7 +232,7 @@ async def test_a_server_that_stops_finishes_what_it_has(serving: Serving, client
 async def test_what_outlives_the_grace_period_is_told(serving: Serving, channel: grpc.aio.Channel) -> None:
     serving.plane.gate.clear()
     message = pb.ModelInferRequest(model_name="identity").SerializeToString()
-    call = channel.unary_unary(INFER)(message)
+    call = unary(channel, "ModelInfer")(message)
     await asyncio.wait_for(serving.plane.begun.wait(), 10)
     await serving.server.stop(0.05)
     with pytest.raises(grpc.aio.AioRpcError, match="shut down before the answer was complete") as caught:
@@ -242,9 +242,11 @@ async def test_what_outlives_the_grace_period_is_told(serving: Serving, channel:
 
 
 async def test_an_idle_stream_does_not_hold_up_the_end(serving: Serving, channel: grpc.aio.Channel) -> None:
-    stream = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")()
+    stream = stream_infer(channel)
     await stream.write(pb.ModelInferRequest(model_name="nope").SerializeToString())
-    assert pb.ModelStreamInferResponse.FromString(await stream.read()).error_message
+    answer = await stream.read()
+    assert isinstance(answer, bytes)
+    assert pb.ModelStreamInferResponse.FromString(answer).error_message
     await asyncio.wait_for(serving.server.stop(10), 5)
     with pytest.raises(grpc.aio.AioRpcError, match="shutting down") as caught:
         await stream.read()
