@@ -164,10 +164,26 @@ class FrameWriter:
         Raises:
             TypeError, ValueError: the frame can't be encoded; nothing of it was added.
         """
+        for tensor in _tensors(frame):
+            if len(tensor.data) >= ATTACH_BYTES:
+                self._add_with_attachments(frame)
+                return
+        self._encode(frame, 0)
+
+    def _add_with_attachments(self, frame: AnyFrame) -> None:
         large = [tensor for tensor in _tensors(frame) if len(tensor.data) >= ATTACH_BYTES]
         contents = [tensor.data for tensor in large]
         for tensor in large:
             _set_contents(tensor, b"", len(tensor.data))
+        try:
+            self._encode(frame, sum(map(len, contents)))
+        finally:
+            for tensor, data in zip(large, contents, strict=True):
+                _set_contents(tensor, data, 0)
+        self._pieces += [self._buffer, *contents]
+        self._buffer = bytearray()
+
+    def _encode(self, frame: AnyFrame, attached_bytes: int) -> None:
         buffer = self._buffer
         start = len(buffer)
         buffer += _NO_PREFIX
@@ -176,13 +192,7 @@ class FrameWriter:
         except Exception:
             del buffer[start:]
             raise
-        finally:
-            for tensor, data in zip(large, contents, strict=True):
-                _set_contents(tensor, data, 0)
-        _PREFIX.pack_into(buffer, start, len(buffer) - start - _PREFIX.size, sum(map(len, contents)))
-        if contents:
-            self._pieces += [buffer, *contents]
-            self._buffer = bytearray()
+        _PREFIX.pack_into(buffer, start, len(buffer) - start - _PREFIX.size, attached_bytes)
 
     def take(self) -> list[Buffer]:
         """All that was added, in order, to be written at once."""

@@ -41,9 +41,11 @@ class Answers:
     def __init__(self, backend: Backend, signature: Signature | None) -> None:
         self._backend = backend
         self._signature = signature
+        self._infers = "infer" in backend.spec.tasks
 
     def submit(self, request: InferRequest, done: Done) -> Cancel | None:
-        self._require_task(request)
+        if not self._infers:
+            self._require_task(request)
         if not request.outputs:
             return self._backend.submit(receive(request), done)
 

@@ -11,8 +11,8 @@ from jubako.tensors import Arrays, Signature
 
 
 class TensorEngine(ABC):
-    """One loaded model that computes batches of arrays. All methods may block: threads call them. Only a :meth:`run` that has always
-    been over in next to no time may be called from the event loop's own.
+    """One loaded model that computes batches of arrays. All methods may block: threads call them. Only a :meth:`run` that has
+    always been over in next to no time may be called from the event loop's own.
 
     Attributes:
         takes_parameters: Whether requests' parameters change what the model computes. Where they do not, requests with different

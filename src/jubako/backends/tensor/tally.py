@@ -11,21 +11,6 @@ from jubako.backends.tensor.intake import Member
 from jubako.messages import BatchStatistics, Duration, SchedulerStatistics, StatisticsResult
 
 
-class _Sum:
-    __slots__ = ("count", "seconds")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.seconds = 0.0
-
-    def add(self, seconds: float, count: int = 1) -> None:
-        self.count += count
-        self.seconds += seconds
-
-    def duration(self) -> Duration:
-        return Duration(self.count, round(self.seconds * 1e9))
-
-
 class Times(NamedTuple):
     """When the parts of one execution began and ended, in seconds of :func:`time.perf_counter`."""
 
@@ -35,19 +20,26 @@ class Times(NamedTuple):
     ended: float
 
 
-class _Phases:
-    """The parts of executions: making the batch's inputs, computing, making the answers."""
+class _Size:
+    """The executions of batches of one size. Sums of seconds; the `weighted` ones count an execution for each of its requests."""
 
-    __slots__ = ("infer", "input", "output")
+    __slots__ = ("executions", "infer", "input", "output", "requests", "weighted_infer", "weighted_input", "weighted_output")
 
     def __init__(self) -> None:
-        self.input, self.infer, self.output = _Sum(), _Sum(), _Sum()
+        self.executions = self.requests = 0
+        self.input = self.infer = self.output = 0.0
+        self.weighted_input = self.weighted_infer = self.weighted_output = 0.0
 
-    def add(self, times: Times, requests: int = 1) -> None:
-        """One execution; each of its requests is taken to have waited for all of it."""
-        self.input.add(requests * (times.joined - times.begun), requests)
-        self.infer.add(requests * (times.computed - times.joined), requests)
-        self.output.add(requests * (times.ended - times.computed), requests)
+    def add(self, requests: int, times: Times) -> None:
+        begun, joined, computed, ended = times
+        self.executions += 1
+        self.requests += requests
+        self.input += joined - begun
+        self.infer += computed - joined
+        self.output += ended - computed
+        self.weighted_input += requests * (joined - begun)
+        self.weighted_infer += requests * (computed - joined)
+        self.weighted_output += requests * (ended - computed)
 
 
 class Tally:
@@ -55,51 +47,68 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inferences = 0
-        self._executions = 0
-        self._last_ms = 0
-        self._success, self._fail, self._queue = _Sum(), _Sum(), _Sum()
-        self._phases = _Phases()
-        self._sizes: dict[int, _Phases] = {}
+        self._last_s = 0.0
+        self._success_s = 0.0
+        self._queue_s = 0.0
+        self._failures = 0
+        self._failures_s = 0.0
+        self._sizes: dict[int, _Size] = {}
 
     def executed(self, members: Sequence[Member], rows: int, times: Times) -> None:
         """A batch of `rows` rows was computed."""
-        count = len(members)
-        arrivals = sum(member.arrival for member in members)
+        requests = len(members)
+        arrivals = members[0].arrival if requests == 1 else sum([member.arrival for member in members])
         with self._lock:
-            self._inferences += rows
-            self._executions += 1
-            self._last_ms = time.time_ns() // 1_000_000
-            self._success.add(count * times.ended - arrivals, count)
-            self._queue.add(count * times.begun - arrivals, count)
-            self._phases.add(times, count)
-            self._sizes.setdefault(rows, _Phases()).add(times)
+            self._last_s = times.ended
+            self._success_s += requests * times.ended - arrivals
+            self._queue_s += requests * times.begun - arrivals
+            if (size := self._sizes.get(rows)) is None:
+                size = self._sizes[rows] = _Size()
+            size.add(requests, times)
 
     def failed(self, members: Sequence[Member], ended: float) -> None:
         """A batch ended in an error."""
         with self._lock:
-            self._fail.add(len(members) * ended - sum(member.arrival for member in members), len(members))
+            self._failures += len(members)
+            self._failures_s += len(members) * ended - sum(member.arrival for member in members)
 
     def refused(self, seconds: float) -> None:
         """A request failed without having been computed, so long after it came."""
         with self._lock:
-            self._fail.add(seconds)
+            self._failures += 1
+            self._failures_s += seconds
 
     def statistics(self, scheduler: SchedulerStatistics) -> StatisticsResult:
         with self._lock:
+            sizes = sorted(self._sizes.items())
+            requests = sum(size.requests for _, size in sizes)
             return StatisticsResult(
-                last_inference_ms=self._last_ms,
-                inferences=self._inferences,
-                executions=self._executions,
-                success=self._success.duration(),
-                fail=self._fail.duration(),
-                queue=self._queue.duration(),
-                compute_input=self._phases.input.duration(),
-                compute_infer=self._phases.infer.duration(),
-                compute_output=self._phases.output.duration(),
+                last_inference_ms=self._last_ms(),
+                inferences=sum(rows * size.executions for rows, size in sizes),
+                executions=sum(size.executions for _, size in sizes),
+                success=_duration(requests, self._success_s),
+                fail=_duration(self._failures, self._failures_s),
+                queue=_duration(requests, self._queue_s),
+                compute_input=_duration(requests, sum(size.weighted_input for _, size in sizes)),
+                compute_infer=_duration(requests, sum(size.weighted_infer for _, size in sizes)),
+                compute_output=_duration(requests, sum(size.weighted_output for _, size in sizes)),
                 batches=[
-                    BatchStatistics(size, sums.input.duration(), sums.infer.duration(), sums.output.duration())
-                    for size, sums in sorted(self._sizes.items())
+                    BatchStatistics(
+                        rows,
+                        _duration(size.executions, size.input),
+                        _duration(size.executions, size.infer),
+                        _duration(size.executions, size.output),
+                    )
+                    for rows, size in sizes
                 ],
                 scheduler=scheduler,
             )
+
+    def _last_ms(self) -> int:
+        if not self._last_s:
+            return 0
+        return round(1e3 * (time.time() - (time.perf_counter() - self._last_s)))
+
+
+def _duration(count: int, seconds: float) -> Duration:
+    return Duration(count, round(seconds * 1e9))
