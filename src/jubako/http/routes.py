@@ -18,6 +18,9 @@ Endpoint = Callable[[Exchange, Plane], Awaitable[None]]
 REMEMBERED_TARGETS = 4096
 """Targets whose route is kept at hand. A server of this many models finds each without looking."""
 
+REMEMBERED_BYTES = 512
+"""A longer target is looked up each time, so that nobody fills the memory with them."""
+
 _NAME = re.compile(r"\{(\w+(?::path)?)\}")
 
 
@@ -99,7 +102,7 @@ class Routes:
 
     def _look(self, path: str, target: bytes) -> Route | None:
         route = self._route(path, target)
-        if route is not None:
+        if route is not None and len(target) <= REMEMBERED_BYTES:
             if len(self._found) >= REMEMBERED_TARGETS:
                 self._found.clear()
             self._found[target] = route
