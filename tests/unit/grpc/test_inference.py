@@ -153,9 +153,8 @@ async def test_half_floats_are_raw(channel: grpc.aio.Channel, datatype: str) -> 
         (lambda m: m.inputs[0].contents.fp32_contents.extend([1.0] * 15), "must have 64 bytes; 60 came"),
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].contents.fp32_contents.append(1)), "Use one of them"),
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].shape.__setitem__(0, -1)), "has a negative dimension"),
+        (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].shape.__setitem__(0, 2**40)), "more elements than any request"),
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].MergeFrom(FP31)), "There is no datatype 'FP31'"),
-            "There is no datatype 'FP31'",
-        ),
         (lambda m: (m.raw_input_contents.append(RAW), m.parameters["x"].Clear()), "The parameter 'x' has no value"),
     ],
 )
