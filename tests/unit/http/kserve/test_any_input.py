@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import httpx
 import msgspec
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -50,12 +52,29 @@ parameters = st.dictionaries(
     scalars | st.integers(0, 8),
     max_size=3,
 )
-tensors = st.fixed_dictionaries(
+SMALL: dict[str, st.SearchStrategy[object]] = {"BOOL": st.booleans(), "BYTES": st.text(max_size=3)}
+shapes = st.lists(st.integers(0, 3), max_size=3)
+
+
+@st.composite
+def right(draw: st.DrawFn) -> dict[str, Any]:
+    """A tensor as it should be, flat or nested."""
+    datatype, shape = draw(st.sampled_from(DATATYPES)), draw(shapes)
+    values = st.lists(SMALL.get(datatype, st.integers(0, 100)), min_size=math.prod(shape), max_size=math.prod(shape))
+    data: Any = draw(values)
+    as_nested = draw(st.booleans())
+    if shape and as_nested:
+        data = np.array(data, object).reshape(shape).tolist()
+    return {"name": "INPUT0", "datatype": datatype, "shape": shape, "data": data}
+
+
+wrong = st.fixed_dictionaries(
     {"name": st.sampled_from(["INPUT0", "text_input"]), "datatype": st.sampled_from(DATATYPES)},
-    optional={"shape": st.lists(st.integers(-1, 4) | st.just(2**70), max_size=4), "data": nested, "parameters": parameters},
+    optional={"shape": shapes | st.lists(st.integers(-1, 2**70), max_size=2), "data": nested, "parameters": parameters},
 )
+tensors = right() | st.tuples(right(), wrong).map(lambda both: {**both[0], **both[1]}) | wrong
 requests = st.fixed_dictionaries(
-    {"inputs": st.lists(tensors, max_size=3)},
+    {"inputs": st.lists(right(), min_size=1, max_size=3) | st.lists(tensors, max_size=3)},
     optional={
         "id": st.text(max_size=3) | st.none(),
         "outputs": st.lists(st.fixed_dictionaries({"name": st.just("INPUT0")}, optional={"parameters": parameters}), max_size=2),
@@ -95,6 +114,16 @@ quick = settings(max_examples=300, deadline=None, suppress_health_check=list(Hea
 @given(path=st.sampled_from(PATHS), content=st.binary(max_size=60) | nested.map(msgspec.json.encode))
 async def test_any_body(path: str, content: bytes) -> None:
     check(*await send(path, content, {}))
+
+
+@quick
+@given(given_tensor=right())
+async def test_any_right_tensor_reaches_the_model(given_tensor: dict[str, Any]) -> None:
+    response, plane = await send(PATHS[0], msgspec.json.encode({"inputs": [given_tensor]}), {})
+    assert response.status_code == 200, response.text
+    check(response, plane)
+    answered = response.json()["outputs"][0]
+    assert np.array(answered["data"], object).tolist() == np.array(given_tensor["data"], object).ravel().tolist()
 
 
 @quick
