@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from jubako.backends.base import ModelSpec
-from jubako.backends.python.annotations import Described, Parameters, describe, describe_answer
+from jubako.backends.python.annotations import Described, Parameters, Text, describe, describe_answer
 from jubako.errors import ConfigurationError
 from jubako.tensors import Signature, TensorSpec
 
@@ -132,7 +132,12 @@ def _agreed(kind: str, said: TensorSpec, described: Described | None, *, open_en
         raise ConfigurationError(
             f"The entry says that the {kind} {said.name!r} is {said.datatype}, but infer is annotated with {described.datatype}."
         )
-    shape = _shape(described, joined=joined) if described.text is None else None
+    if described.text is not None and not _holds_text(said.shape, described.text, joined=joined):
+        raise ConfigurationError(
+            f"The entry says that the {kind} {said.name!r} has the shape {said.shape}, but infer is annotated with text, which "
+            f"has the shape {_shape(described, joined=joined)}."
+        )
+    shape = described.shape
     if shape is not None and not said.ragged and not _narrows(said.shape, shape):
         raise ConfigurationError(
             f"The entry says that the {kind} {said.name!r} has the shape {said.shape}, but infer is annotated with {shape}."
@@ -142,6 +147,11 @@ def _agreed(kind: str, said: TensorSpec, described: Described | None, *, open_en
             f"The entry says that the input {said.name!r} is optional: give the argument of infer a default."
         )
     return said
+
+
+def _holds_text(shape: list[int], text: Text, *, joined: bool) -> bool:
+    """Whether a tensor of this shape is one string (for each row), or for ``list[str]`` without rows any number of them."""
+    return shape in ([], [1]) or (text == "list" and not joined and len(shape) == 1)
 
 
 def _narrows(said: list[int], code: list[int]) -> bool:
