@@ -220,7 +220,7 @@ def reasons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
         def all_have_failed() -> bool:
             index[:] = httpx.post(f"{server.url}/v2/repository/index").json()
-            return len(index) == len(BROKEN) and all(entry["reason"] for entry in index)
+            return len(index) == len(BROKEN) and all(entry["state"] == "UNAVAILABLE" for entry in index)
 
         server.wait_until(all_have_failed)
         yield {entry["name"]: entry["reason"] for entry in index}
