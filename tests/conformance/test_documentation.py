@@ -43,6 +43,7 @@ from tests.unit.cli.command import clean_environment
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "model_repository").glob("*/README.md"))]
 SHOWN_ADDRESS = "127.0.0.1:3000"
+SHOWN_GRPC_ADDRESS = "127.0.0.1:50051"
 PATIENCE_S = 120.0
 
 
@@ -243,7 +244,9 @@ def test_the_code_of_a_model_is_python(block: Block, checkout: Path, server: Ser
 
 @pytest.mark.parametrize("block", scripts(), ids=str)
 def test_python(block: Block, checkout: Path, server: Server) -> None:
-    script = block.text.replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}")
+    script = block.text.replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}").replace(
+        SHOWN_GRPC_ADDRESS, f"127.0.0.1:{server.grpc_port}"
+    )
     assert run([sys.executable, "-c", script], checkout, server).strip()
 
 
