@@ -277,7 +277,9 @@ class Batcher(Generic[P, R]):
                     log.exception("an answer of %s could not be given to its caller", self._name)
 
     def _answer(self, queued: Queued[P, R], answer: R | Exception) -> None:
-        """Give an answer now, or when those before it have theirs."""
+        """Give an answer now, or when those before it have theirs; unless the answer of another made the caller leave."""
+        if queued.state == "cancelled":
+            return
         if self._order is not None:
             self._order.answered(queued, answer)
         else:

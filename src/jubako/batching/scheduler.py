@@ -141,7 +141,7 @@ class Scheduler(Generic[P, R]):
             self._cancelled += 1
             if not self._levels.requests:
                 self._hold = None
-        elif queued.state == "running":
+        elif queued.state in {"running", "expired"}:
             queued.state = "cancelled"
 
     def next(self, now: float) -> Batch[P, R] | float | None:
@@ -193,7 +193,7 @@ class Scheduler(Generic[P, R]):
         """Those whose wait has been too long, each once."""
         self._lapse(now)
         lapsed, self._lapsed = self._lapsed, []
-        return lapsed
+        return [queued for queued in lapsed if queued.state == "expired"]
 
     def clear(self) -> list[Queued[P, R]]:
         """Give back all that wait, in the order in which they came."""

@@ -234,6 +234,28 @@ async def test_whoever_waits_too_long_fails_while_the_batch_still_runs() -> None
     await batcher.close()
 
 
+async def test_one_whose_time_is_over_may_take_another_along() -> None:
+    model = Model(gated=True)
+    batcher = make(model)
+    first = Caller(batcher, 1)
+    await model.begun()
+    told: list[int | Exception] = []
+    failed = asyncio.Event()
+    last: Queued[int, int] = Queued(3, told.append)
+
+    def leave_together(answer: int | Exception) -> None:
+        batcher.cancel(last)
+        failed.set()
+
+    batcher.submit(Queued(2, leave_together), timeout_s=0.02)
+    batcher.submit(last, timeout_s=0.02)
+    await asyncio.wait_for(failed.wait(), 30)
+    model.gate.set()
+    assert await first.future == 2
+    assert told == []
+    await batcher.close()
+
+
 async def test_refusals() -> None:
     model = Model(gated=True)
     batcher = make(model, BatchingConfig(queue=QueueConfig(max_size=1), priority_levels=2))

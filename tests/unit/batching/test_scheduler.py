@@ -166,6 +166,15 @@ def test_who_waited_too_long_is_refused_once() -> None:
     assert adaptive.statistics().expired == 2
 
 
+def test_who_leaves_just_after_the_time_is_over_is_not_told_so() -> None:
+    adaptive = scheduler()
+    one = request(0)
+    adaptive.add(one, 0.0, timeout_s=0.1)
+    assert adaptive.next(0.2) is None
+    adaptive.cancel(one)
+    assert adaptive.expired(0.2) == []
+
+
 def test_who_waited_too_long_may_be_delayed_instead() -> None:
     adaptive = scheduler(BatchingConfig(queue=QueueConfig(timeout_ms=100.0, timeout_action="delay")))
     for number, at in enumerate([0.0, 0.01, 0.15]):
