@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format protos bench-llm bench-batching bench-gateway lock clean
+.PHONY: help install serve test lint format protos bench-llm bench-batching bench-gateway bench-peers lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -45,6 +45,10 @@ bench-batching: install ## the batcher's policy against others, in simulated tim
 
 bench-gateway: install ## requests a second, memory and time to ready, with a model that only echoes
 	$(BIN)/python -m benchmarks.gateway
+
+bench-peers: install ## jubako beside other model servers, each in an environment of its own
+	$(BIN)/python -m benchmarks.peers install
+	$(BIN)/python -m benchmarks.peers run
 
 lock: install ## pin the newest versions that fit pyproject.toml into constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \

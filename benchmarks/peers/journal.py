@@ -51,25 +51,29 @@ class Journal:
         Raises:
             OtherRun: the file holds rows of another machine or of other versions.
         """
-        for name, before in self.description.items():
-            if name not in VARYING and (now := description.get(name)) is not None and now != before:
+        seen = self._words()
+        for name, now in description.items():
+            if name in seen and name not in VARYING and seen[name] != [now]:
                 raise OtherRun(
-                    f"{self.file} holds figures taken with {name} {before}, and this is {now}. Begin anew with --fresh, or name "
-                    "another file with --results."
+                    f"{self.file} holds figures taken with {name} {seen[name][0]}, and this is {now}. Begin anew with --fresh, "
+                    "or name another file with --results."
                 )
-        if {name: self.description.get(name) for name in description} != dict(description):
+        if any(now not in seen.get(name, []) for name, now in description.items()):
             self._append({"description": dict(description), "time": _now()})
 
     @property
     def description(self) -> dict[str, str]:
         """What :meth:`begin` was told, over all parts of the run."""
-        words: dict[str, str] = {}
+        return {name: ", then ".join(words) for name, words in self._words().items()}
+
+    def _words(self) -> dict[str, list[str]]:
+        seen: dict[str, list[str]] = {}
         for row in self._rows:
             if isinstance(part := row.get("description"), dict):
                 for name, word in part.items():
-                    seen = words.get(name)
-                    words[name] = f"{seen}, then {word}" if seen is not None and seen != word else str(word)
-        return words
+                    if str(word) not in seen.setdefault(name, []):
+                        seen[name].append(str(word))
+        return seen
 
     def has(self, key: Key) -> bool:
         return key in self._done

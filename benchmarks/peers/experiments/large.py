@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -36,6 +36,9 @@ class LargeTensors(Experiment):
     title = "Peak memory of a 64 MiB tensor, in and out, in tensors"
     workloads = ("W0",)
     repeated = False
+
+    def environment(self) -> Mapping[str, str]:
+        return {"JUBAKO_MAX_BODY_BYTES": str(LARGEST_MESSAGE)}  # by default it refuses what is this large
 
     def points(self, peer: Peer, options: Options) -> Iterator[Point]:
         for front in fronts(peer, options):

@@ -9,13 +9,11 @@ from pathlib import Path
 from benchmarks.peers.declaration import V2_FRONTS, Command, Launch, Peer
 from benchmarks.peers.places import REPOSITORY
 
-LARGEST_BODY = 512 * 2**20
-
 
 def _command(launch: Launch) -> Command:
     words = [sys.executable, "-m", "jubako", "serve", str(_repository(launch)), "--no-access-log"]
     words += ["--port", str(launch.http_port), "--grpc-port", str(launch.grpc_port), "--workers", str(launch.copies)]
-    return Command([*words, "--max-body-bytes", str(LARGEST_BODY)])
+    return Command(words)
 
 
 def _repository(launch: Launch) -> Path:
