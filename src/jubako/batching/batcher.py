@@ -25,10 +25,16 @@ R = TypeVar("R")
 
 INLINE_S = 200e-6
 """A batch that can be computed in less than this is run in the event loop's thread: handing it to another would take about as
-long. Also how long batches may hold one turn of the loop, but for the last one."""
+long."""
 
 NOT_INLINE_S = 1e-3
-"""After one that took longer there, batches go to a thread again."""
+"""After two in a row that took longer there, batches go to a thread again: one alone may have been the system's fault."""
+
+NEVER_INLINE_S = 20e-3
+"""After a single one that took longer there, they do as well."""
+
+TURN_S = 500e-6
+"""How long batches may hold one turn of the loop, but for the last one. What a turn answers leaves in one write."""
 
 PROBATION = 64
 """Batches in a thread before the event loop's thread is tried again; also at the start."""
@@ -82,6 +88,11 @@ class Batcher(Generic[P, R]):
         self._expiry_timer: asyncio.TimerHandle | None = None
         self._expiry_at = inf
         self._thread_left = PROBATION
+        self._slow_in_a_row = 0
+        self._single = max_rows <= 1 and inline and self._order is None and not config.priority_levels
+        self._single_is_quick = False
+        self._single_spent = 0.0
+        self._single_answers: list[tuple[Queued[P, R], R | Exception]] = []
         self._idle: asyncio.Event | None = None
         self._closed = False
         self._waited = 0
@@ -131,6 +142,9 @@ class Batcher(Generic[P, R]):
         if self._closed:
             raise self._closing()
         scheduler = self._scheduler
+        if self._single_is_quick and scheduler.idle and self._single_spent < TURN_S:
+            self._compute_single(queued)
+            return
         scheduler.add(queued, perf_counter(), timeout_s)
         if self._order is not None:
             self._order.arrived(queued)
@@ -172,7 +186,7 @@ class Batcher(Generic[P, R]):
         """What came in this turn of the loop is here: start what can be started."""
         self._turn_comes = False
         spent = 0.0
-        while spent < INLINE_S:
+        while spent < TURN_S:
             taken = self._start()
             if taken is None:
                 return
@@ -209,11 +223,48 @@ class Batcher(Generic[P, R]):
         batch.inline = True
         answers = self._compute(batch)
         taken = perf_counter() - batch.started
-        if taken > NOT_INLINE_S:
-            self._thread_left = PROBATION
+        self._judge_inline(taken)
         self._count(batch)
         self._distribute(batch, answers)
         return taken
+
+    def _judge_inline(self, taken: float) -> None:
+        """After a run in the loop's thread that took so many seconds: is this the place for the next one?"""
+        if taken <= NOT_INLINE_S:
+            self._slow_in_a_row = 0
+            self._single_is_quick = self._single
+            return
+        self._slow_in_a_row += 1
+        if self._slow_in_a_row > 1 or taken > NEVER_INLINE_S:
+            self._slow_in_a_row = 0
+            self._single_is_quick = False
+            self._thread_left = PROBATION
+
+    def _compute_single(self, queued: Queued[P, R]) -> None:
+        """Compute a request that need not share, wait or go to a thread; its answer is given at the end of the turn."""
+        queued.arrival = started = perf_counter()
+        queued.state = "running"
+        try:
+            (answer,) = self._run([queued.payload])
+        except Exception as error:
+            answer = error
+        taken = perf_counter() - started
+        self._judge_inline(taken)
+        self._waited += 1
+        self._executions += 1
+        self._computed_s += taken
+        self._scheduler.finished_single(taken)
+        if not self._single_answers:
+            self._loop.call_soon(self._give_single_answers)
+        self._single_answers.append((queued, answer))
+        self._single_spent += taken
+
+    def _give_single_answers(self) -> None:
+        answers, self._single_answers = self._single_answers, []
+        self._single_spent = 0.0
+        for queued, answer in answers:
+            if queued.state == "running":
+                self._give(queued, answer)
 
     def _execute(self, batch: Batch[P, R]) -> None:
         """Runs in a worker's thread."""

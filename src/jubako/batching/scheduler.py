@@ -29,6 +29,9 @@ SURE = 0.75
 WORTH_HOLDING_S = 1e-3
 """No instance is held back for batches that take less; timers are not more exact than that."""
 
+SINGLES_A_LESSON = 16
+"""Of requests that are computed by themselves at once, one in so many teaches how long they take."""
+
 MODELS = 64
 """Length buckets whose times are learned apart; what is longer than the longest bucket shares what is left."""
 
@@ -188,6 +191,20 @@ class Scheduler(Generic[P, R]):
         self._model(batch.length).observe(batch.work, seconds)
         if self._may_hold:
             self._arrivals.answered(len(batch.members), now, seconds)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not self.in_flight and not self._levels.requests
+
+    def finished_single(self, seconds: float) -> None:
+        """A request was computed by itself, for `seconds`, without having been added."""
+        self.finished_batches += 1
+        model = self._model(0)
+        if model.known:
+            self._predicted_s += model.predict(1.0)
+        if self.finished_batches % SINGLES_A_LESSON == 0:
+            model.observe(1.0, seconds)
 
     def expired(self, now: float) -> list[Queued[P, R]]:
         """Those whose wait has been too long, each once."""

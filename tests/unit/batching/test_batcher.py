@@ -174,7 +174,9 @@ async def test_quick_batches_move_to_the_loops_thread_and_slow_ones_leave_it(max
         assert await Caller(batcher, number).future == 2 * number
     assert here in model.threads
     model._seconds = 0.01
-    await Caller(batcher, 1).future
+    # One slow run may have been the system's fault; a second is the model's.
+    for number in range(2):
+        await Caller(batcher, number).future
     model.threads.clear()
     for number in range(20):
         await Caller(batcher, number).future
