@@ -151,6 +151,26 @@ async def test_a_failing_batch_fails_its_own_requests_and_no_later_one() -> None
     await backend.close()
 
 
+async def test_a_request_that_the_engine_does_not_like_harms_no_other_in_its_batch() -> None:
+    engine = Doubler()
+    backend = await loaded(engine)
+    engine.gate.clear()
+    first = submit(backend, request(("x", rows(1))))
+    await asyncio.sleep(0.05)
+    good = [submit(backend, request(("x", rows(1, start=number)))) for number in range(4)]
+    bad = submit(backend, request(("x", np.full((1, 2), np.nan, np.float32))))
+    await asyncio.sleep(0.05)
+    engine.gate.set()
+    await first
+    for number, answer in enumerate(good):
+        np.testing.assert_array_equal(array_of(await answer), 2 * rows(1, start=number))
+    with pytest.raises(RuntimeError):
+        await bad
+    assert any(len(batch["x"]) == 5 for batch in engine.batches), "they did not share a batch"
+    assert backend.statistics().fail.count == 1
+    await backend.close()
+
+
 async def test_what_nobody_waits_for_is_not_computed() -> None:
     engine = Doubler()
     backend = await loaded(engine)

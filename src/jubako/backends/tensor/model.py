@@ -106,17 +106,24 @@ class TensorBackend(Backend):
 
     def _run(self, members: list[Member]) -> list[InferResult | Exception]:
         """Compute one batch, in a thread of the batcher's choice."""
-        assembly = self._assembly
         try:
-            begun = time.perf_counter()
-            rows = members[0].rows if len(members) == 1 else sum([member.rows for member in members])
-            inputs = assembly.join(members)
-            joined = time.perf_counter()
-            outputs = self._engine.run(inputs, assembly.wanted(members), members[0].parameters)
-            computed = time.perf_counter()
-            results = assembly.split(outputs, members, rows)
-            self._tally.executed(members, rows, Times(begun, joined, computed, time.perf_counter()))
-        except Exception:
-            self._tally.failed(members, time.perf_counter())
-            raise
-        return [*results]
+            return [*self._compute(members)]
+        except Exception as error:
+            if len(members) == 1:
+                self._tally.failed(members, time.perf_counter())
+                return [error]
+            log.warning("a batch of %d requests to %s failed; each is computed again by itself", len(members), self.spec.model)
+        # One of them may have been the reason: the others must not pay for it.
+        return [outcome for member in members for outcome in self._run([member])]
+
+    def _compute(self, members: list[Member]) -> list[InferResult]:
+        assembly = self._assembly
+        begun = time.perf_counter()
+        rows = members[0].rows if len(members) == 1 else sum([member.rows for member in members])
+        inputs = assembly.join(members)
+        joined = time.perf_counter()
+        outputs = self._engine.run(inputs, assembly.wanted(members), members[0].parameters)
+        computed = time.perf_counter()
+        results = assembly.split(outputs, members, rows)
+        self._tally.executed(members, rows, Times(begun, joined, computed, time.perf_counter()))
+        return results
