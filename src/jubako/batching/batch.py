@@ -17,7 +17,8 @@ class Batch(Generic[P, R]):
     """Requests that are computed together.
 
     Attributes:
-        members: The requests, in the order of the batch.
+        members: The requests, in the order of the batch; empty once they have their answers.
+        requests: How many they are.
         rows: Rows of all of them.
         work: Units of work, padding included.
         length: The length bucket that they share, 0 without.
@@ -30,10 +31,24 @@ class Batch(Generic[P, R]):
         seconds: How long its execution took; None if it failed.
     """
 
-    __slots__ = ("bound", "held", "inline", "left", "length", "members", "predicted", "rows", "seconds", "started", "work")
+    __slots__ = (
+        "bound",
+        "held",
+        "inline",
+        "left",
+        "length",
+        "members",
+        "predicted",
+        "requests",
+        "rows",
+        "seconds",
+        "started",
+        "work",
+    )
 
     def __init__(self, members: list[Queued[P, R]], rows: int, work: float, length: int, bound: Bound) -> None:
         self.members = members
+        self.requests = len(members)
         self.rows = rows
         self.work = work
         self.length = length
@@ -47,7 +62,7 @@ class Batch(Generic[P, R]):
 
     def explain(self) -> str:
         """Why it is as large as it is, in a sentence."""
-        requests = len(self.members)
+        requests = self.requests
         size = f"{self.rows} row{'s'[: self.rows > 1]} of {requests} request{'s'[: requests > 1]}"
         why = {
             "waiting": "all that waited",

@@ -316,7 +316,9 @@ class Batcher(Generic[P, R]):
             log.debug("%s ran %s predicted %.6f s, took %s s", self._name, batch.explain(), batch.predicted, batch.seconds)
 
     def _distribute(self, batch: Batch[P, R], answers: Sequence[R | Exception]) -> None:
-        for queued, answer in zip(batch.members, answers, strict=True):
+        # The batch may be remembered for its reasons; its requests' contents must not be.
+        members, batch.members = batch.members, []
+        for queued, answer in zip(members, answers, strict=True):
             if queued.state == "running":
                 if self._order is not None:
                     self._order.answered(queued, answer)

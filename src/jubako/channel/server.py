@@ -122,6 +122,10 @@ class _ServedCall:
             self._events = []
 
 
+def _nothing() -> None:
+    pass
+
+
 @asynccontextmanager
 async def closing(iterator: object) -> AsyncIterator[None]:
     """Close `iterator` at the end of the block if it can be closed: left to the collector it would hold the engine till then."""
@@ -247,6 +251,8 @@ class ChannelServer:
     def _finished(self, call: _ServedCall, *, unanswered: bool = False) -> None:
         if self._calls.pop(call.key, None) is None:
             return
+        # What cancels a call knows the call: left so, only the collector would free it, and the tensors with it.
+        call.cancel = _nothing
         if not self._calls:
             self._idle.set()
         if unanswered:
