@@ -130,6 +130,16 @@ async def test_headers_that_expand_without_end_are_refused(peer: Peer) -> None:
     assert (await peer.farewell())[0] == frames.ENHANCE_YOUR_CALM
 
 
+async def test_a_client_that_only_resets_its_calls_is_hung_up_on(peer: Peer, serving: Serving) -> None:
+    peer.greet()
+    for number in range(1, 2 * 1100, 2):
+        peer.write(_frame(frames.HEADERS, frames.END_HEADERS, number, peer.block("/inference.GRPCInferenceService/ModelInfer")))
+        peer.write(_frame(frames.RST_STREAM, 0, number, bytes(4)))
+    assert (await peer.farewell())[0] == frames.ENHANCE_YOUR_CALM
+    async with triton.InferenceServerClient(serving.address) as client:
+        assert await client.is_server_live()
+
+
 async def test_pings_settings_padding_and_unknown_frames(peer: Peer) -> None:
     peer.greet()
     peer.write(_frame(200, 0, 0, b"whatever") + _frame(frames.PRIORITY, 0, 1, bytes(5)) + _frame(frames.PING, 0, 0, b"01234567"))

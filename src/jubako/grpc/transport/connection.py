@@ -24,6 +24,10 @@ FRAME_SIZE: Final = 64 * 1024
 CONNECTION_WINDOW: Final = 2**30
 """Bytes that may be on their way to us on one connection. Its streams have windows of their own, which are what bounds memory."""
 
+RESETS: Final = 1000
+"""Calls that a client may begin and reset on one connection, beyond as many as it let be answered. A flood of them is an attack
+(CVE-2023-44487), which a limit on the calls at the same time does not see."""
+
 DRAINING: Final = b"draining"
 
 FrameHandler = Callable[[int, int, bytes], None]
@@ -46,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._last = 0
         self._unfinished: tuple[int, int, bytearray] | None = None
         self._received = 0
+        self._closed = 0
+        self._resets = 0
         self._draining = False
         self._refusing = False
         self._active = False
@@ -264,6 +270,9 @@ class Connection(asyncio.Protocol):
         if (call := self._calls.get(number)) is not None:
             call.abandon()
             self._close(call)
+            self._resets += 1
+            if 2 * self._resets > self._closed + RESETS:
+                raise ProtocolViolation(frames.ENHANCE_YOUR_CALM, "Too many calls were reset before they were answered.")
 
     def _on_settings(self, number: int, flags: int, payload: bytes) -> None:
         if flags & frames.ACK:
@@ -311,6 +320,7 @@ class Connection(asyncio.Protocol):
         """The call's last frame is written, or its client is gone."""
         if self._calls.pop(call.number, None) is None:
             return
+        self._closed += 1
         self._out.forget(call)
         self._server.answered(call)
         self._leave_if_idle()
