@@ -18,6 +18,7 @@ from jubako.http.kserve.parameters import infer_request
 from jubako.http.plane import Plane
 from jubako.messages import InferRequest, InferResult, Parameter, RequestedOutput, VersionStatus
 from jubako.protos import inference as pb
+from jubako.routing import text_tensors
 from jubako.tensors import ITEM_BYTES, Buffer, Datatype, Region, Tensor, check_contents, elements
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Inference:
     async def _answers(self, asked: pb.ModelInferRequest, contents: Sequence[Buffer], call: Call) -> None:
         status = find(self._plane, asked.model_name, asked.model_version, call)
         request = _request(asked, contents, self._plane)
-        if not _is_decoupled(status):
+        if not _is_decoupled(status) and not text_tensors.is_text(status):
             result = await self._plane.infer(request, call.request_id)
             await call.send(as_stream_answer(_answer(asked, result, status, True)))
             return
