@@ -4,7 +4,7 @@ What becomes of a fenced block is decided by its language:
 
 ==================  ==========================================================================================================
 bash                run by bash, command by command judged by :data:`COMMANDS`
-python              run by Python; one whose first line names a file of a model repository is also written there
+python              run by Python, after the page's own `jubako load`; one whose first line names a file of a model repository is also written there
 yaml                a file of a model repository, which its first line names; those of a page make a repository without a problem
 toml                a settings file
 json                the answer of the bash block before it: the same fields, with values of the same kinds
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jubako.backends.declarations import BACKENDS
@@ -119,6 +120,7 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "echo": as_it_is,
     "source": as_it_is,
     ".venv/bin/python": as_it_is,
+    ".venv/bin/python -m benchmarks.peers": only_its_help,  # it compares servers that have to be installed first
 }
 """By the words that a command begins with, the longest first: what is run in its place."""
 
@@ -219,7 +221,16 @@ def run(command: list[str], checkout: Path, server: Server) -> str:
     return ran.stdout
 
 
+def load_models_of(page: Path, server: Server) -> None:
+    """What a reader of `page` has loaded by the time that they try what it shows."""
+    for block in BLOCKS:
+        if block.page == page and block.text.startswith("jubako load "):
+            model = block.text.split()[2]
+            httpx.post(f"{server.url}/v2/repository/models/{model}/load", timeout=PATIENCE_S).raise_for_status()
+
+
 def run_bash(block: Block, checkout: Path, server: Server) -> str:
+    load_models_of(block.page, server)
     script = runnable(block.text).replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}")
     return run(["bash", "-euo", "pipefail", "-c", script], checkout, server)
 
@@ -244,6 +255,7 @@ def test_the_code_of_a_model_is_python(block: Block, checkout: Path, server: Ser
 
 @pytest.mark.parametrize("block", scripts(), ids=str)
 def test_python(block: Block, checkout: Path, server: Server) -> None:
+    load_models_of(block.page, server)
     script = block.text.replace(SHOWN_ADDRESS, f"127.0.0.1:{server.port}").replace(
         SHOWN_GRPC_ADDRESS, f"127.0.0.1:{server.grpc_port}"
     )

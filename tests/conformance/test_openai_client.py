@@ -252,7 +252,7 @@ def test_embeddings(echo_client: openai.OpenAI, *, as_numbers: bool) -> None:
 
 
 def test_models(client: openai.OpenAI, echo_client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == [MODEL]
+    assert MODEL in [model.id for model in client.models.list()]
     assert client.models.retrieve("HuggingFaceTB/SmolLM2-135M-Instruct").id == MODEL
     assert echo_client.models.retrieve("Org/Echo-1B").owned_by == "jubako"
 
