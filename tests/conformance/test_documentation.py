@@ -119,8 +119,8 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "curl": as_it_is,
     "echo": as_it_is,
     "source": as_it_is,
-    ".venv/bin/python": as_it_is,
     ".venv/bin/python -m benchmarks.peers": only_its_help,  # it compares servers that have to be installed first
+    ".venv/bin/python": as_it_is,
 }
 """By the words that a command begins with, the longest first: what is run in its place."""
 

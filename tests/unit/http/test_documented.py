@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
+from jubako.dataplane.inference_metrics import InferenceCollector, VersionStatistics
 from jubako.dataplane.metrics import Metrics
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, EmbeddingRequest
+from jubako.messages import StatisticsResult
 from jubako.paths import shipped
 
 
@@ -31,4 +33,17 @@ def test_every_metric_is_documented() -> None:
         if isinstance(metric, Counter | Gauge | Histogram)
         for name in [next(iter(metric.describe())).name]
     }
-    assert documented == defined
+    ours = {name for name in inference_metrics() if name.startswith("jubako_")}
+    assert documented == defined | ours
+
+
+def test_triton_s_metrics_are_there_under_their_names() -> None:
+    named = set(re.findall(r"`(nv_\w+)`", page("metrics.md")))
+    assert named
+    assert named <= {name.removesuffix("_total") for name in inference_metrics()}
+
+
+def inference_metrics() -> set[str]:
+    """The names of what instances of tensor models say of themselves."""
+    families = InferenceCollector([VersionStatistics("m", 1, StatisticsResult())]).collect()
+    return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}

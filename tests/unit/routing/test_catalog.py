@@ -26,8 +26,10 @@ def test_without_a_version_the_latest_ready_one_is_meant() -> None:
     assert [model.version for model in names.models] == [2]
 
 
-def test_if_none_is_ready_the_latest_is_meant() -> None:
-    assert catalog(version(number=1, state="LOADING"), version(number=2, state="FAILED")).find("m").version == 2
+def test_if_none_is_ready_the_latest_that_may_become_so_is_meant() -> None:
+    loading = version(number=1, state="LOADING"), version(number=2, state="UNAVAILABLE"), version(number=3, state="FAILED")
+    assert catalog(*loading).find("m").version == 2
+    assert catalog(version(number=1, state="FAILED"), version(number=2, state="UNLOADED")).find("m").version == 1
 
 
 def test_a_served_name_wins_over_a_version() -> None:
