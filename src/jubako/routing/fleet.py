@@ -184,6 +184,9 @@ class Fleet:
                 await channel.wait_closed()
             except OSError as error:
                 log.debug("instance %s can't be reached: %s", instance_id, error)
+            except Exception:
+                log.exception("the channel to instance %s met a fault, and is opened again", instance_id)
+                channel.close()
             finally:
                 _settle(tried)
                 self._open.discard(channel)
