@@ -36,6 +36,10 @@ class Settings(BaseModel):
     repository: Path = Field(default_factory=default_repository)
     """The model repository to serve. Default: ``model_repository`` here if there is one, else the one that jubako brings."""
 
+    load: str = ""
+    """Models that are loaded when the server starts, with commas between them, and what they need; any other waits for ``jubako
+    load``. ``*`` is every model. Default nothing: each entry says itself, with `autoload`."""
+
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 is every network. Default 127.0.0.1: this machine only."""
 

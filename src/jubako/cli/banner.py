@@ -65,13 +65,25 @@ def banner(url: str, grpc: str, models: list[Model]) -> RenderableType:
     """The whole text, for these models."""
     where = Text.assemble(("jubako", "bold"), " listens on ", (url, "bold underline"), ", gRPC on ", (grpc, "bold"))
     parts: list[RenderableType] = [Text(), where, Text()]
-    parts.append(_table(models) if models else Text("The repository holds no model yet.", "yellow"))
+    parts += _listed(models) if models else [Text("The repository holds no model yet.", "yellow")]
     parts += [
         Text(f"{model.id} failed: {model.reason or 'no reason given'}", "red") for model in models if model.state == "FAILED"
     ]
     # Lines of their own and no table: what a narrow terminal wraps can still be copied whole.
     parts += [Text(), *(Text.assemble((f"{what:8}", "dim"), how) for what, how in _suggestions(url, models)), Text()]
     return Group(*parts)
+
+
+def _listed(models: list[Model]) -> list[RenderableType]:
+    """A table of those that are loaded; of those that wait for it, only the names."""
+    loaded = [model for model in models if model.state != "UNLOADED"]
+    waiting = [model.id for model in models if model.state == "UNLOADED"]
+    parts: list[RenderableType] = [_table(loaded)] if loaded else []
+    if loaded and waiting:
+        parts.append(Text())
+    if waiting:
+        parts.append(Text(f"On request, with `jubako load MODEL`: {', '.join(waiting)}", "dim"))
+    return parts
 
 
 def _table(models: list[Model]) -> Table:

@@ -25,6 +25,7 @@ from jubako.listening import bindable_port
 from jubako.repository.cache import human_size
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.repository import Repository, read_repository
+from jubako.repository.selection import selected
 from jubako.settings import Settings, load_settings
 
 State = Literal["ok", "note", "wrong"]
@@ -61,7 +62,7 @@ def doctor(
     except ConfigurationError as error:
         repository = Repository(root=settings.repository)
         found = Finding(what="repository", state="wrong", detail=error.message, fix="jubako serve REPOSITORY")
-    findings = [*_software(), *_backends(repository), found, _cache(settings.cache_dir), _port(settings), _gpu()]
+    findings = [*_software(), *_backends(repository, settings.load), found, _cache(settings.cache_dir), _port(settings), _gpu()]
     if as_json:
         out.print_json(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -76,8 +77,9 @@ def _software() -> Iterator[Finding]:
     yield Finding(what="bentoml", state="ok", detail=version_or_none("bentoml") or "")
 
 
-def _backends(repository: Repository) -> Iterator[Finding]:
-    needed = {model.config.backend for model in repository.models.values()}
+def _backends(repository: Repository, load: str) -> Iterator[Finding]:
+    at_start = selected(repository, load)
+    needed = {model.config.backend for model in repository.models.values() if model.name in at_start}
     for backend in BACKENDS.values():
         missing = [module for module in backend.modules if find_spec(module) is None]
         if not missing:

@@ -10,24 +10,26 @@ from jubako.cli.terminal import complain, err, remark
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache
 from jubako.repository.repository import Version, read_repository
+from jubako.repository.selection import check_names, selected
 from jubako.repository.sources import cached_weights, fetch_weights
 from jubako.settings import Settings
 
 
 def prepare(settings: Settings) -> None:
-    """Show what is wrong with the repository and fetch what it lacks. Neither keeps the server from starting.
+    """Show what is wrong with the repository and fetch what the start needs. Neither keeps the server from starting.
 
     Raises:
-        ConfigurationError: there is no repository.
+        ConfigurationError: there is no repository, or no model that the setting `load` names.
     """
     repository = read_repository(settings.repository, BACKENDS)
+    check_names(repository, settings.load)
     for problem in repository.problems:
         err.print(Text(str(problem), "red"))
     if repository.broken:
         remark(f"Not served, because of what is said above: {', '.join(repository.broken)}.")
     cache = Cache(settings.cache_dir)
-    for model in repository.models.values():
-        for version in model.served_versions:
+    for name in sorted(selected(repository, settings.load) & repository.models.keys()):
+        for version in repository.models[name].served_versions:
             if version.source is not None and cached_weights(version, cache) is None:
                 _fetch(version, cache)
 

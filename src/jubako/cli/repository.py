@@ -185,7 +185,7 @@ def _table(repository: Repository, cache: Cache) -> Table:
         table.add_row(
             model.name,
             str(version.number),
-            "served" if version.number in model.chosen_numbers else "not chosen",
+            _state(model, version),
             model.config.backend,
             ", ".join(model.tasks),
             _weights(version, cache),
@@ -197,6 +197,12 @@ def _table(repository: Repository, cache: Cache) -> Table:
     for name, problems in repository.broken.items():
         table.add_row(Text(name, "red"), "", Text(_count(len(problems), "problem"), "red"))
     return table
+
+
+def _state(model: Model, version: Version) -> str:
+    if version.number not in model.chosen_numbers:
+        return "not chosen"
+    return "served" if model.config.autoload else "on request"
 
 
 def _weights(version: Version, cache: Cache) -> str:
@@ -212,6 +218,7 @@ def _as_json(model: Model, version: Version, cache: Cache) -> dict[str, object]:
         "model": model.name,
         "version": version.number,
         "served": version.number in model.chosen_numbers,
+        "autoload": model.config.autoload,
         "backend": model.config.backend,
         "tasks": list(model.tasks),
         "served_names": list(model.served_names),

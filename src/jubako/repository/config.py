@@ -251,6 +251,15 @@ class ModelConfig:
     instances: Annotated[int, Ge(1), Le(64)] = 1
     """How many processes load the model. Requests go to the least busy. Default 1."""
 
+    autoload: bool = True
+    """Whether the server loads the model when it starts; if not, it waits until it is asked to, with ``jubako load MODEL`` or
+    the protocol's repository load, or until another model that needs it is loaded. The setting `load` goes before this.
+    Default true."""
+
+    needs: list[ServedName] = field(default_factory=list)
+    """Other models that the model's own code asks, by any of their names; they are loaded before it. What the steps of an
+    ensemble name is loaded without being said here. Default: none."""
+
     versions: VersionPolicy = field(default_factory=VersionPolicy)
     """Which versions are served: ``all``, a list of numbers, or a mapping such as ``latest: 2``. Default: the latest one."""
 

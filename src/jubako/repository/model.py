@@ -78,6 +78,13 @@ class Model:
         return tuple(version for version in self.versions if version.number in self.chosen_numbers)
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """The models that it asks, by the names that its entry uses, each once: those of `needs`, then an ensemble's steps."""
+        steps = (step for version in self.served_versions for step in version.engine.get("steps", []))
+        asked = [step["model"] for step in steps] if self.config.backend == "ensemble" else []
+        return tuple(dict.fromkeys([*self.config.needs, *asked]))
+
+    @property
     def latest(self) -> Version:
         """The highest of the versions to serve; where none is, the highest that could be."""
         return (self.served_versions or self.versions)[-1]

@@ -4,8 +4,8 @@
 ``/watch``      GET: snapshots as JSON, one a line: one at once, one after each change
 ``/snapshot``   one snapshot
 ``/livez``      200 while the process answers
-``/readyz``     200 once every version is ready or given up; 503 before, and while draining
-``/load``       POST {"model": name}: read the entry again and serve it; answered when done
+``/readyz``     200 once every version that is loaded at the start is ready or given up; 503 before, and while draining
+``/load``       POST {"model": name}: read the entry again and serve it, with what it needs; answered when done
 ``/unload``     POST {"model": name}: serve it no longer; answered when its processes are gone
 ``/register``   POST a :class:`jubako.messages.SharedRegion`
 ``/unregister`` POST {"name": name}, or {"name": null} for all regions
@@ -49,7 +49,7 @@ def control_application(settings: Settings) -> Starlette:
 
     def supervisor() -> Supervisor:
         planner = Planner(settings.repository, settings.cache_dir)
-        return Supervisor(planner.read_all(), read=planner.read)
+        return Supervisor(planner.read_all(settings.load), read=planner.read)
 
     return application(supervisor, settings.grace_period_s)
 

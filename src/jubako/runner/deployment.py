@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jubako.backends.base import ModelSpec
-from jubako.messages import Task, VersionStatus
+from jubako.messages import Task, VersionState, VersionStatus
 from jubako.repository.config import Limits
 
 Report = Callable[[str], None]
@@ -42,6 +42,21 @@ class Deployment:
     config: str = ""
     created: int = 0
 
+    def status(self, state: VersionState, reason: str) -> VersionStatus:
+        """The version as it is shown, without what only its instances know."""
+        return VersionStatus(
+            model=self.model,
+            version=self.version,
+            state=state,
+            served_names=self.served_names,
+            tasks=self.tasks,
+            backend=self.backend,
+            reason=reason,
+            config=self.config,
+            created=self.created,
+            timeout_s=self.limits.timeout_s,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -50,8 +65,25 @@ class Plan:
     Attributes:
         others: Versions that are not to be run, to be shown beside those that are: FAILED for what is wrong with them, or
             UNLOADED for being left out by the version policy. An entry that is broken as a whole is one FAILED version 0.
+        needs: Other models that must be served first, by any of their names.
+        at_start: It is loaded when the runner starts, and not only on request.
     """
 
     model: str
     deployments: list[Deployment]
     others: list[VersionStatus] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
+    at_start: bool = True
+
+    @property
+    def names(self) -> set[str]:
+        """Every name of the model, without those of its versions."""
+        return {self.model}.union(*(deployment.served_names for deployment in self.deployments))
+
+    def shown(self, state: VersionState, reason: str) -> list[VersionStatus]:
+        """The versions, where none of them is run: `state` says why."""
+        return [*self.others, *(deployment.status(state, reason) for deployment in self.deployments)]
+
+    def failed(self, reason: str) -> Plan:
+        """The same, where nothing of it can be run."""
+        return replace(self, deployments=[], others=self.shown("FAILED", reason))

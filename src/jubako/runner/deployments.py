@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from jubako.repository.cache import Cache
 from jubako.repository.entry import Entry, read_entry
 from jubako.repository.problem import Problem
 from jubako.repository.repository import Model, Version, read_repository
+from jubako.repository.selection import selected
 from jubako.repository.sources import fetch_weights
 from jubako.runner.deployment import Deployment, Plan, Report
 from jubako.runner.fingerprint import fingerprint
@@ -30,16 +32,20 @@ class Planner:
     def __init__(self, root: Path, cache_dir: Path) -> None:
         self._root = root.absolute()
         self._cache_dir = cache_dir
+        self._said: set[str] = set()
 
-    def read_all(self) -> list[Plan]:
+    def read_all(self, load: str = "") -> list[Plan]:
         """A plan for each entry.
+
+        Args:
+            load: The setting: which are loaded when the runner starts.
 
         Raises:
             ConfigurationError: there is no repository.
         """
         repository = read_repository(self._root, BACKENDS)
-        cache = Cache(self._cache_dir)
-        plans = [_plan(model, cache) for model in repository.models.values()]
+        at_start = selected(repository, load)
+        plans = [replace(self._plan(model), at_start=model.name in at_start) for model in repository.models.values()]
         return plans + [_broken_plan(name, problems) for name, problems in repository.broken.items()]
 
     def read(self, name: str) -> Plan:
@@ -55,7 +61,27 @@ class Planner:
         problems = [*entry.problems, *_claims_of_folders(entry, set(entries))]
         if entry.model is None or problems:
             return _broken_plan(name, problems)
-        return _plan(entry.model, Cache(self._cache_dir))
+        return self._plan(entry.model)
+
+    def _plan(self, model: Model) -> Plan:
+        self._warn(model)
+        chosen = set(model.chosen_numbers)
+        numbers = {version.number for version in model.versions} | model.broken_versions.keys()
+        left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in numbers - chosen]
+        broken = [
+            _not_run(model, number, "FAILED", _sentences(problems))
+            for number, problems in model.broken_versions.items()
+            if number in chosen
+        ]
+        cache = Cache(self._cache_dir)
+        deployments = [deployment(model, version, cache) for version in model.served_versions]
+        return Plan(model=model.name, deployments=deployments, others=left_out + broken, needs=list(model.needs))
+
+    def _warn(self, model: Model) -> None:
+        for warning in map(str, model.warnings):
+            if warning not in self._said:
+                log.warning("%s", warning)
+                self._said.add(warning)
 
     def _entries(self) -> list[str]:
         try:
@@ -77,21 +103,6 @@ def _claims_of_folders(entry: Entry, entries: set[str]) -> list[Problem]:
         for name, line in entry.served_names.items()
         if name in entries - {entry.name}
     ]
-
-
-def _plan(model: Model, cache: Cache) -> Plan:
-    for warning in model.warnings:
-        log.warning("%s", warning)
-    chosen = set(model.chosen_numbers)
-    numbers = {version.number for version in model.versions} | model.broken_versions.keys()
-    left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in numbers - chosen]
-    broken = [
-        _not_run(model, number, "FAILED", _sentences(problems))
-        for number, problems in model.broken_versions.items()
-        if number in chosen
-    ]
-    deployments = [deployment(model, version, cache) for version in model.served_versions]
-    return Plan(model=model.name, deployments=deployments, others=left_out + broken)
 
 
 def deployment(model: Model, version: Version, cache: Cache) -> Deployment:

@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 UNLOADED = "unloaded"
 """The reason of a version that was unloaded on request."""
 
+ON_REQUEST = "it is loaded on request: jubako load {model}"
+"""The reason of a version that has not been asked for."""
+
+WAITING = "waiting for the models that it needs"
+
 
 class ModelRunner:
     """The versions of one model.
@@ -35,6 +40,11 @@ class ModelRunner:
         self._leaving: dict[VersionRunner, asyncio.Task[None]] = {}
         self._others: list[VersionStatus] = []
         self._loading = asyncio.Lock()
+        self._unloads = 0
+
+    @property
+    def ready(self) -> bool:
+        return any(version.ready for version in self._served.values())
 
     def statuses(self) -> list[VersionStatus]:
         """One status for each version that there is, by number."""
@@ -48,31 +58,47 @@ class ModelRunner:
         self._served = {deployment.version: VersionRunner(deployment, self._premises) for deployment in plan.deployments}
         self._others = plan.others
 
-    async def load(self, read: Callable[[], Awaitable[Plan]]) -> None:
+    def postpone(self, plan: Plan) -> None:
+        """Show what `plan` says, and serve it only once :meth:`load` is called."""
+        self._others = plan.shown("UNLOADED", ON_REQUEST.format(model=self.name))
+
+    def wait(self, plan: Plan) -> None:
+        """Show what `plan` says as being loaded, unless something is served in its place; :meth:`load` must follow."""
+        if not self._served:
+            self._others = plan.shown("LOADING", WAITING)
+            self._premises.changed()
+
+    async def load(self, read: Callable[[], Awaitable[Plan]], obtain: Callable[[Plan], Awaitable[str]]) -> None:
         """Serve what the plan says that `read` returns; return once that can answer. One load runs at a time.
 
         Versions that the plan leaves as they are stay; of the others, a new generation takes over when it is ready. Versions that
         the plan does not name any more leave last, and only if all others are well.
 
+        Args:
+            obtain: Loads the other models that a plan needs; returns why they can't be had, in a sentence, or "".
+
         Raises:
             ModelNotFound: as `read` does.
             ModelFailed: something in the plan is wrong or can't be loaded. What was served in its place still is.
         """
-        async with self._loading:
-            plan = await read()
-            if plan.deployments or not self._served:
-                self._others = plan.others
-            failures = [_failure(status) for status in plan.others if status.state == "FAILED"]
-            settled = await asyncio.gather(*(self._take_over(version) for version in self._begin(plan.deployments)))
-            failures += [failure for failure in settled if failure]
-            if not failures:
-                self._retire_all_but({deployment.version for deployment in plan.deployments})
-            self._premises.changed()
+        unloads = self._unloads
+        try:
+            # Not under the lock: models that wait for each other must not hold each other up.
+            missing = await obtain(await read())
+            async with self._loading:
+                if self._unloads != unloads:
+                    raise ModelFailed(f"The model {self.name!r} could not be loaded: it was unloaded meanwhile.")
+                plan = await read()
+                failures = await self._serve_all(plan.failed(missing) if missing else plan)
+        except Exception as error:
+            self._wait_no_longer(str(error))
+            raise
         if failures:
             raise ModelFailed(f"The model {self.name!r} could not be loaded: {' '.join(failures)}")
 
     async def unload(self) -> None:
         """Serve nothing any more; return once no process is left. Calls in flight are finished first, a load is given up."""
+        self._unloads += 1
         for version in self._successors:
             version.leave(UNLOADED)
         for version in self._served.values():
@@ -99,6 +125,25 @@ class ModelRunner:
 
     def _all(self) -> list[VersionRunner]:
         return [*self._served.values(), *self._successors, *self._leaving]
+
+    async def _serve_all(self, plan: Plan) -> list[str]:
+        """Serve what `plan` says; returns what is wrong with it, in sentences."""
+        if plan.deployments or not self._served:
+            self._others = plan.others
+        failures = [_failure(status) for status in plan.others if status.state == "FAILED"]
+        settled = await asyncio.gather(*(self._take_over(version) for version in self._begin(plan.deployments)))
+        failures += [failure for failure in settled if failure]
+        if not failures:
+            self._retire_all_but({deployment.version for deployment in plan.deployments})
+        self._premises.changed()
+        return failures
+
+    def _wait_no_longer(self, reason: str) -> None:
+        self._others = [
+            msgspec.structs.replace(status, state="FAILED", reason=reason) if status.state == "LOADING" else status
+            for status in self._others
+        ]
+        self._premises.changed()
 
     def _begin(self, deployments: list[Deployment]) -> list[VersionRunner]:
         """A version for each of `deployments`: the one that is served already if nothing has changed, else a new one."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jubako.errors import ModelFailed, ModelNotFound, ModelNotReady
+from jubako.errors import JubakoError, ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import SharedRegion, Snapshot
 from jubako.runner.daemon_thread import in_daemon_thread
 from jubako.runner.deployment import Plan
 from jubako.runner.model_runner import ModelRunner
+from jubako.runner.needs import Needs
 from jubako.runner.premises import Premises
 from jubako.runner.regions import Regions
 from jubako.runner.restarts import RestartPolicy
@@ -31,8 +33,8 @@ class Supervisor:
     Enter it in the main thread's event loop: the kernel ends instances with the thread that started them.
 
     Args:
-        plans: What to run. Each model lives and fails on its own.
-        read: Reads an entry again when it is to be loaded. Default: nothing can be.
+        plans: What to run. Each model lives and fails on its own, but for those that need others.
+        read: Reads an entry again when it is to be loaded, on request or once what it needs is there. Default: nothing can be.
         policy: How patiently failures are met.
         socket_parent: Where to make the folder of the sockets. Default: the system's temporary folder.
     """
@@ -51,6 +53,7 @@ class Supervisor:
         self._socket_parent = socket_parent
         self._premises: Premises
         self._models: dict[str, ModelRunner] = {}
+        self._needs = Needs()
         self._regions = Regions()
         self._loads: set[asyncio.Task[None]] = set()
         self._serial = 0
@@ -64,7 +67,9 @@ class Supervisor:
             sockets=SocketFolder(self._socket_parent), policy=self._policy, changed=self._changed, snapshots=self.snapshots
         )
         for plan in self._plans:
-            self._model(plan.model).start(plan)
+            self._needs.note(plan)
+        for plan in self._plans:
+            self._begin(plan)
         self._changed()
         return self
 
@@ -96,7 +101,7 @@ class Supervisor:
     async def load(self, model: str) -> None:
         """Read the entry of `model` again and serve what it says; return once that can answer.
 
-        Cancelling the wait does not end the load.
+        What it needs and is not served is loaded first. Cancelling the wait does not end the load.
 
         Raises:
             ModelNotFound: there is no such entry.
@@ -107,6 +112,8 @@ class Supervisor:
     async def unload(self, model: str) -> None:
         """Serve `model` no longer; return once its processes are gone. Calls in flight are finished first.
 
+        Models that need it stay, and fail where they ask it.
+
         Raises:
             ModelNotFound: there is no such model.
         """
@@ -114,6 +121,8 @@ class Supervisor:
             # An entry that was added after the start and never loaded is there, and is not served.
             await in_daemon_thread(lambda: self._read(model))
             return
+        if dependents := [name for name in self._needs.dependents(model) if name in self._models and self._models[name].ready]:
+            log.warning("%s is unloaded, and %s will fail to ask it until it is loaded again", model, ", ".join(dependents))
         await self._see_through(self._models[model].unload())
 
     def register_region(self, region: SharedRegion) -> None:
@@ -152,14 +161,27 @@ class Supervisor:
 
     # How
 
+    def _begin(self, plan: Plan) -> None:
+        model = self._model(plan.model)
+        if not plan.at_start:
+            model.postpone(plan)
+        elif plan.needs:
+            model.wait(plan)
+            self._go_on(self._load(plan.model))
+        else:
+            model.start(plan)
+
     async def _load(self, name: str) -> None:
         if name not in self._models:
             await in_daemon_thread(lambda: self._read(name))
-        await self._model(name).load(lambda: self._plan(name))
+        await self._model(name).load(lambda: self._plan(name), self._obtain)
 
     async def _plan(self, name: str) -> Plan:
         plan = await in_daemon_thread(lambda: self._read(name))
-        mine = {served for deployment in plan.deployments for served in deployment.served_names} - {name}
+        if self._draining:
+            raise _shutting_down()
+        self._needs.note(plan)
+        mine = plan.names - {name}
         for other in self._models.values():
             theirs = {name for status in other.statuses() for name in (status.model, *status.served_names)}
             if other.name != name and (taken := mine & theirs):
@@ -169,15 +191,50 @@ class Supervisor:
                 )
         return plan
 
+    async def _obtain(self, plan: Plan) -> str:
+        """Load what `plan` needs and is not served. Returns why it can't be had, in a sentence, or ""."""
+        if circle := await self._circle(plan.model):
+            return f"the models need each other in a circle: {' needs '.join(map(repr, circle))}."
+        if plan.needs:
+            self._model(plan.model).wait(plan)
+        failures = await asyncio.gather(*(self._obtain_one(name) for name in self._needs.of(plan.model)))
+        return next(filter(None, failures), "")
+
+    async def _circle(self, name: str) -> list[str]:
+        """As :meth:`Needs.circle`, of the entries as they are now: one of them may have been mended since it was read."""
+        read = {name}
+        while unread := set(circle := self._needs.circle(name)) - read:
+            for other in unread:
+                try:
+                    self._needs.note(await in_daemon_thread(partial(self._read, other)))
+                except ModelNotFound:
+                    self._needs.forget(other)
+            read |= unread
+        return circle
+
+    async def _obtain_one(self, name: str) -> str:
+        if name in self._models and self._models[name].ready:
+            return ""
+        try:
+            await self._load(name)
+        except JubakoError as error:
+            # One of its versions may be broken beside another that answers.
+            if name not in self._models or not self._models[name].ready:
+                return f"it needs {name!r}. {error.message}"
+        return ""
+
     async def _see_through(self, work: Coroutine[None, None, None]) -> None:
         """Await `work`, which goes on if its caller does not."""
         if self._draining:
             work.close()
-            raise ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
+            raise _shutting_down()
+        await asyncio.shield(self._go_on(work))
+
+    def _go_on(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._loads.add(task)
         task.add_done_callback(self._over)
-        await asyncio.shield(task)
+        return task
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._loads.discard(task)
@@ -194,6 +251,10 @@ class Supervisor:
         self._started = self._started or not any(status.state == "LOADING" for status in statuses)
         self._change.set()
         self._change = asyncio.Event()
+
+
+def _shutting_down() -> ModelNotReady:
+    return ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
 
 
 def _read_nothing(model: str) -> Plan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import msgspec
+
 from jubako.backends.base import ModelSpec
 from jubako.errors import ConfigurationError
 from jubako.messages import ModelInfo, VersionState, VersionStatus
@@ -92,21 +94,12 @@ class VersionRunner:
         await self.end(self._deployment.limits.timeout_s)
 
     def status(self) -> VersionStatus:
-        deployment = self._deployment
         state = self._state()
-        return VersionStatus(
-            model=deployment.model,
-            version=deployment.version,
-            state=state,
-            served_names=deployment.served_names,
-            tasks=deployment.tasks,
-            backend=deployment.backend,
-            reason=self._reason(state),
+        return msgspec.structs.replace(
+            self._deployment.status(state, self._reason(state)),
             instances=[] if self._obtaining else [keeper.status() for keeper in self._keepers],
             info=self._info(),
             config=self._configuration(),
-            created=deployment.created,
-            timeout_s=deployment.limits.timeout_s,
         )
 
     def _info(self) -> ModelInfo | None:

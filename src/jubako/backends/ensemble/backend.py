@@ -19,7 +19,7 @@ from jubako.backends.ensemble.params import EnsembleParams
 from jubako.backends.tensor.direct import DirectBackend
 from jubako.backends.tensor.intake import Member
 from jubako.channel.frames import Load
-from jubako.errors import ConfigurationError, ModelNotFound
+from jubako.errors import ConfigurationError, ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import InferRequest, InferResult, ModelInfo
 from jubako.tensors import Signature
 
@@ -80,3 +80,6 @@ class EnsembleBackend(DirectBackend):
             return await self.others.signature(step.model)
         except ModelNotFound as error:
             raise ConfigurationError(f"The model of {step} is not there: {error.message}") from error
+        except (ModelFailed, ModelNotReady) as error:
+            # Not worth another try: it has been given up, or unloaded.
+            raise ConfigurationError(f"The model of {step} can't be asked: {error.message}") from error
