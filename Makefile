@@ -13,7 +13,7 @@ install: .venv/.installed ## make .venv with the jubako command and everything t
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[llama-cpp,onnx,sklearn]" --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[examples,llama-cpp,onnx,sklearn]" --group dev
 	# By pip, whose own configuration may name an index of smaller builds than the usual one.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH)
 	@touch $@

@@ -4,7 +4,7 @@ What becomes of a fenced block is decided by its language:
 
 ==================  ==========================================================================================================
 bash                run by bash, command by command judged by :data:`COMMANDS`
-python              run by Python, after the page's own `jubako load`; one whose first line names a file of a model repository is also written there
+python              run by Python; one whose first line names a file of a model repository is also written there
 yaml                a file of a model repository, which its first line names; those of a page make a repository without a problem
 toml                a settings file
 json                the answer of the bash block before it: the same fields, with values of the same kinds

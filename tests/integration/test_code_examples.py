@@ -25,7 +25,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "repository").mkdir()
     for entry in ENTRIES:
         (folder / "repository" / entry).symlink_to(ROOT / entry)
-    with Server(folder / "repository", folder / "server.log", {}) as running:
+    with Server(folder / "repository", folder / "server.log", {"JUBAKO_LOAD": "language,ocr"}) as running:
         yield running
 
 

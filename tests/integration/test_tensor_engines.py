@@ -128,6 +128,7 @@ def magika_features(content: bytes) -> Array:
 
 @pytest.mark.parametrize("kind", CONTENTS)
 def test_magika_answers_as_its_package_does(server: Server, kind: str) -> None:
+    client_of(server).load_model("magika")
     prediction = Magika().identify_bytes(CONTENTS[kind]).prediction
     given = ask(server, "magika", {"bytes": magika_features(CONTENTS[kind])}, {"target_label": 1})
     probability, _, label = given["target_label"].ravel()[0].decode().split(":")
@@ -136,6 +137,7 @@ def test_magika_answers_as_its_package_does(server: Server, kind: str) -> None:
 
 
 def test_orientation_tells_how_a_page_is_turned(server: Server) -> None:
+    client_of(server).load_model("orientation")
     page = Image.new("RGB", (256, 256), "white")
     for line in range(16):
         words = "The quick brown fox jumps over the lazy dog."
