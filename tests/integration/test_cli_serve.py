@@ -195,7 +195,7 @@ def test_chat_with_the_real_model(server: Server) -> None:
 def test_the_port_may_be_any_free_one(serve: Callable[..., Running], echo: Path) -> None:
     running = serve(echo, "--port", "0")
     text = running.read_until(READY)
-    port = int(text.partition("127.0.0.1:")[2].split()[0])
+    port = int(text.partition("127.0.0.1:")[2].split(",")[0])
     assert port
     with socket.create_connection(("127.0.0.1", port)):
         pass
