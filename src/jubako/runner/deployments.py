@@ -10,13 +10,13 @@ from pathlib import Path
 
 from jubako.backends.base import ModelSpec
 from jubako.backends.declarations import BACKENDS
-from jubako.errors import ModelNotFound, ModelNotReady
+from jubako.errors import ConfigurationError, ModelNotFound, ModelNotReady
 from jubako.messages import VersionState, VersionStatus
 from jubako.repository.cache import Cache
 from jubako.repository.entry import Entry, read_entry
 from jubako.repository.problem import Problem
 from jubako.repository.repository import Model, Version, read_repository
-from jubako.repository.selection import selected
+from jubako.repository.selection import check_names, selected
 from jubako.repository.sources import fetch_weights
 from jubako.runner.deployment import Deployment, Plan, Report
 from jubako.runner.fingerprint import fingerprint
@@ -44,6 +44,11 @@ class Planner:
             ConfigurationError: there is no repository.
         """
         repository = read_repository(self._root, BACKENDS)
+        try:
+            check_names(repository, load)
+        except ConfigurationError as error:
+            # `jubako serve` has refused it; a runner that is restarted must not fall for an entry that was removed meanwhile.
+            log.error("%s", error)
         at_start = selected(repository, load)
         plans = [replace(self._plan(model), at_start=model.name in at_start) for model in repository.models.values()]
         return plans + [_broken_plan(name, problems) for name, problems in repository.broken.items()]
