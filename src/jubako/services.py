@@ -25,6 +25,7 @@ from jubako.errors import ConfigurationError
 from jubako.grpc.front import grpc_server
 from jubako.http import protocol
 from jubako.http.application import application
+from jubako.kserve.trace import Tracing
 from jubako.listening import address_of
 from jubako.logs import configure_logging
 from jubako.process import die_with_parent, on_termination
@@ -51,13 +52,14 @@ class GatewayService(Service):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         settings = _begin()
         runner = self._runner_socket()
+        tracing = Tracing()
 
         @asynccontextmanager
         async def lifespan() -> AsyncIterator[DataPlane]:
             fleet = Fleet(lambda: watch(runner))
             fleet.start()
             plane = DataPlane(fleet, Metrics(_metrics_folder(settings)), Control(runner), shares_memory=_shares_memory(settings))
-            grpc = grpc_server(plane, settings, fleet.changed)
+            grpc = grpc_server(plane, settings, fleet.changed, tracing)
             on_termination(grpc.drain)
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
             try:
@@ -67,7 +69,7 @@ class GatewayService(Service):  # type: ignore[misc]
                 await grpc.stop(settings.grace_period_s + LAST_WORDS_S / 2)
                 await fleet.stop()
 
-        return application(lifespan, settings)
+        return application(lifespan, settings, tracing)
 
     def _runner_socket(self) -> str:
         for dependency in self.dependencies.values():

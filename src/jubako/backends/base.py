@@ -36,6 +36,8 @@ from jubako.messages import (
 from jubako.repository.config import BatchingConfig, WarmupConfig
 from jubako.tensors import Signature, TensorSpec
 
+__all__ = ["Backend", "CallContext", "Cancel", "Done", "ModelSpec", "OtherModels"]
+
 
 class ModelSpec(Struct, frozen=True, kw_only=True):
     """All that an instance is told: one version of one entry, checked and with its weights on disk.

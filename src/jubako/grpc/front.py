@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from jubako.dataplane.protocol import Plane
 from jubako.grpc import health, reflection
 from jubako.grpc.access_log import AccessLog
 from jubako.grpc.health import Changed, Health
 from jubako.grpc.inference.methods import SERVICE, methods
 from jubako.grpc.reflection import Reflection
 from jubako.grpc.transport.server import Limits, Server
-from jubako.http.identifiers import fresh_id
-from jubako.http.plane import Plane
+from jubako.identifiers import fresh_id
+from jubako.kserve.trace import Tracing
 from jubako.protos.pool import POOL
 from jubako.settings import Settings
 
 
-def grpc_server(plane: Plane, settings: Settings, changed: Changed) -> Server:
+def grpc_server(plane: Plane, settings: Settings, changed: Changed, tracing: Tracing) -> Server:
     """The server, not yet started.
 
     Args:
         settings: The fields of gRPC, `access_log` and `log_format` are used.
         changed: Returns when the models or the server's readiness have changed.
+        tracing: The trace settings, which HTTP shares.
     """
     own = [SERVICE]
     table = [
-        *methods(plane),
+        *methods(plane, tracing),
         *Health(plane, own, changed).methods(),
         *Reflection(POOL, [*own, health.SERVICE, reflection.SERVICE]).methods(),
     ]

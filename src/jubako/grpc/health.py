@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, ModelNotFound, ModelNotReady, NotFound
 from jubako.grpc.translation import parsed, unary
 from jubako.grpc.transport.call import Call, Method
-from jubako.http.plane import Plane
 from jubako.protos import health as pb
 from jubako.tensors import Buffer
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest
 from jubako.grpc.transport.call import Call, Method, Unary
-from jubako.http.plane import Plane
 from jubako.tensors import Buffer
 
 M = TypeVar("M", bound=Message)

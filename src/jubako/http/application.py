@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InternalError, JubakoError
 from jubako.http import documentation, health
 from jubako.http.access_log import AccessLog
@@ -19,8 +20,8 @@ from jubako.http.kserve.routes import add_routes as add_kserve_routes
 from jubako.http.openai import chat, completions, embeddings, models, tokenize
 from jubako.http.openai.answers import error_body
 from jubako.http.openai.streaming import error_event
-from jubako.http.plane import Plane
 from jubako.http.routes import Routes
+from jubako.kserve.trace import Tracing
 from jubako.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,17 +32,18 @@ GC_THRESHOLD = 20_000
 PlaneLifespan = Callable[[], AbstractAsyncContextManager[Plane]]
 
 
-def application(plane_lifespan: PlaneLifespan, settings: Settings) -> ASGIApp:
+def application(plane_lifespan: PlaneLifespan, settings: Settings, tracing: Tracing) -> ASGIApp:
     """The gateway.
 
     Args:
         plane_lifespan: Entered when the server starts and left when it stops; gives the plane that answers.
         settings: `max_body_bytes`, `access_log` and `log_format` are used.
+        tracing: The trace settings, which gRPC shares.
     """
-    return Application(plane_lifespan, settings)
+    return Application(plane_lifespan, settings, tracing)
 
 
-def routes() -> Routes:
+def routes(tracing: Tracing) -> Routes:
     """All that the gateway serves."""
     table = Routes()
     table.add("POST", "/v1/chat/completions", chat.create)
@@ -51,7 +53,7 @@ def routes() -> Routes:
     table.add("GET", models.PREFIX, models.retrieve)
     table.add("POST", "/tokenize", tokenize.tokenize)
     table.add("POST", "/detokenize", tokenize.detokenize)
-    add_kserve_routes(table)
+    add_kserve_routes(table, tracing)
     table.add("GET", "/livez", health.livez)
     table.add("GET", "/readyz", health.readyz)
     table.add("GET", "/metrics", health.metrics)
@@ -65,10 +67,10 @@ def routes() -> Routes:
 class Application:
     """ASGI 3. One instance answers all requests of a gateway process."""
 
-    def __init__(self, plane_lifespan: PlaneLifespan, settings: Settings) -> None:
+    def __init__(self, plane_lifespan: PlaneLifespan, settings: Settings, tracing: Tracing) -> None:
         self._plane_lifespan = plane_lifespan
         self._max_body_bytes = settings.max_body_bytes
-        self._routes = routes()
+        self._routes = routes(tracing)
         self._access_log = AccessLog(settings)
         self._lookout = Lookout()
         self._plane: Plane | None = None

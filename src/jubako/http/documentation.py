@@ -7,10 +7,10 @@ from importlib.resources import files
 
 import msgspec
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import NotFound
 from jubako.http.exchange import Exchange, Header
 from jubako.http.openapi import document
-from jubako.http.plane import Plane
 
 PREFIX = "/docs/"
 HTML = b"text/html; charset=utf-8"

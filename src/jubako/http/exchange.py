@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from jubako.http.compression import decompress
-from jubako.http.identifiers import fresh_id
+from jubako.identifiers import fresh_id
 from jubako.tensors import Buffer
 
 JSON = b"application/json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from jubako.dataplane.protocol import Plane
 from jubako.http.exchange import Exchange
-from jubako.http.plane import Plane
 from jubako.messages import VersionState
 
 METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import JubakoError, MethodNotAllowed, NotFound
 from jubako.http.exchange import Exchange, Header
-from jubako.http.plane import Plane
 
 Endpoint = Callable[[Exchange, Plane], Awaitable[None]]
 """Answers one exchange. Errors are raised, before or after the answer has begun: the application puts them into words."""

@@ -11,6 +11,7 @@ import tritonclient.grpc.aio as triton
 
 from jubako.grpc.front import grpc_server
 from jubako.grpc.transport.server import Server
+from jubako.kserve.trace import Tracing
 from jubako.settings import Settings
 from tests.unit.http.fake_plane import FakePlane
 
@@ -42,7 +43,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
     async def changed() -> None:
         await changes.wait()
 
-    server = grpc_server(plane, settings, changed)
+    server = grpc_server(plane, settings, changed, Tracing())
     port = await server.start("127.0.0.1", 0)
     yield Serving(plane, server, port, changes)
     await server.stop(1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jubako.http.application import Application
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, EmbeddingRequest, TokenizeBody
+from jubako.kserve.trace import Tracing
 from jubako.settings import Settings
 from tests.unit.http.fake_plane import FakePlane
 
@@ -68,7 +69,7 @@ def send(path: str, content: bytes, headers: dict[str, str], method: str = "POST
 
     async def exchange() -> httpx.Response:
         plane = FakePlane()
-        application = Application(plane.lifespan, Settings(access_log=False))
+        application = Application(plane.lifespan, Settings(access_log=False), Tracing())
         starting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         started = asyncio.Event()
 

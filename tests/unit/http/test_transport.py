@@ -14,6 +14,7 @@ import pytest
 from jubako.http.access_log import AccessLog
 from jubako.http.application import Application
 from jubako.http.exchange import Exchange, Lookout
+from jubako.kserve.trace import Tracing
 from jubako.messages import Delta
 from jubako.settings import Settings
 from tests.unit.http.fake_plane import FakePlane
@@ -210,7 +211,7 @@ async def test_a_plane_that_does_not_start_fails_the_startup(plane: FakePlane, c
         assert isinstance(message, dict)
         sent.append(message)
 
-    await Application(Broken, Settings())({"type": "lifespan"}, receive, send)
+    await Application(Broken, Settings(), Tracing())({"type": "lifespan"}, receive, send)
     assert sent == [{"type": "lifespan.startup.failed", "message": "no runner"}]
     assert "no runner" in caplog.text
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, cast
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, JubakoError, Unsupported
 from jubako.grpc.inference.contents import raw_contents
 from jubako.grpc.inference.models import find
 from jubako.grpc.inference.shared_memory import located
 from jubako.grpc.inference.wire import as_stream_answer, parse_infer, with_raw_outputs
 from jubako.grpc.transport.call import Call
-from jubako.http.kserve.parameters import infer_request
-from jubako.http.plane import Plane
+from jubako.kserve.parameters import infer_request
 from jubako.messages import InferRequest, InferResult, Parameter, RequestedOutput, VersionStatus
 from jubako.protos import inference as pb
 from jubako.routing import text_tensors

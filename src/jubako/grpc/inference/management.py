@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from jubako import __version__
+from jubako.dataplane.protocol import Plane
 from jubako.errors import Unsupported
 from jubako.grpc.transport.call import Call
-from jubako.http.kserve.server import EXTENSIONS
-from jubako.http.plane import Plane
+from jubako.kserve.extensions import EXTENSIONS
 from jubako.messages import VersionState, VersionStatus
 from jubako.protos import inference as pb
 

@@ -6,12 +6,13 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
+from jubako.dataplane.protocol import Plane
 from jubako.grpc.inference import management, models, shared_memory
 from jubako.grpc.inference.infer import Inference
-from jubako.grpc.inference.observation import Tracing, log_settings
+from jubako.grpc.inference.observation import TraceMethods, log_settings
 from jubako.grpc.translation import Answer, unary
 from jubako.grpc.transport.call import Method
-from jubako.http.plane import Plane
+from jubako.kserve.trace import Tracing
 from jubako.protos import inference as pb
 
 SERVICE: Final = "inference.GRPCInferenceService"
@@ -19,7 +20,7 @@ SERVICE: Final = "inference.GRPCInferenceService"
 M = TypeVar("M", bound=Message)
 
 
-def methods(plane: Plane) -> list[Method]:
+def methods(plane: Plane, tracing: Tracing) -> list[Method]:
     def of(name: str, kind: type[M], answer: Answer[M], *, probe: bool = False) -> Method:
         return unary(f"/{SERVICE}/{name}", kind, answer, plane, probe=probe)
 
@@ -43,6 +44,6 @@ def methods(plane: Plane) -> list[Method]:
         of("CudaSharedMemoryStatus", pb.CudaSharedMemoryStatusRequest, shared_memory.cuda_status),
         of("CudaSharedMemoryRegister", pb.CudaSharedMemoryRegisterRequest, shared_memory.cuda_register),
         of("CudaSharedMemoryUnregister", pb.CudaSharedMemoryUnregisterRequest, shared_memory.cuda_unregister),
-        of("TraceSetting", pb.TraceSettingRequest, Tracing().trace_setting),
+        of("TraceSetting", pb.TraceSettingRequest, TraceMethods(tracing).trace_setting),
         of("LogSettings", pb.LogSettingsRequest, log_settings),
     ]

@@ -7,10 +7,10 @@ import asyncio
 import msgspec
 from google.protobuf import json_format
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import JubakoError, ModelNotFound
 from jubako.grpc.transport.call import Call
-from jubako.http.kserve.configuration import configuration
-from jubako.http.plane import Plane
+from jubako.kserve.configuration import configuration
 from jubako.messages import BatchStatistics, Duration, StatisticsResult, VersionStatus
 from jubako.protos import inference as pb
 from jubako.tensors import Signature, TensorSpec

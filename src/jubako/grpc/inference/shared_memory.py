@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, NotFound, Unsupported
 from jubako.grpc.transport.call import Call
-from jubako.http.plane import Plane
 from jubako.messages import Parameter, SharedRegion
 from jubako.protos import inference as pb
 from jubako.tensors import Region

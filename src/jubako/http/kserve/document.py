@@ -30,11 +30,13 @@ from jubako.http.kserve.answers import (
     ServerMetadata,
     StatisticsAnswer,
 )
-from jubako.http.kserve.configuration import ModelConfiguration
 from jubako.http.kserve.errors import ErrorMessage
-from jubako.http.kserve.logs import LogBody, LogSettings
-from jubako.http.kserve.trace import TraceBody, TraceSettings
+from jubako.http.kserve.logs import LogBody
+from jubako.http.kserve.trace import TraceBody
 from jubako.http.kserve.wire import IndexBody, InferBody, LoadBody, RegisterBody
+from jubako.kserve.configuration import ModelConfiguration
+from jubako.kserve.logs import LogSettings
+from jubako.kserve.trace import TraceSettings
 from jubako.messages import VersionStatus
 
 Json = dict[str, Any]

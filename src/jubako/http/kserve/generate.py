@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, Unsupported
 from jubako.http.decoding import decode_object
 from jubako.http.exchange import Exchange
@@ -18,9 +19,8 @@ from jubako.http.kserve.answers import encode
 from jubako.http.kserve.contents import pack, typed, unpack
 from jubako.http.kserve.errors import about_model
 from jubako.http.kserve.models import asked_name, find
-from jubako.http.kserve.parameters import infer_request
 from jubako.http.kserve.wire import INPUTS
-from jubako.http.plane import Plane
+from jubako.kserve.parameters import infer_request
 from jubako.messages import InferRequest, InferResult, Parameter, VersionStatus
 from jubako.tensors import Signature, Tensor, TensorSpec
 

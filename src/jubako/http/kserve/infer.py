@@ -10,6 +10,7 @@ import re
 import msgspec
 from msgspec import Struct
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, Unsupported
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
@@ -17,10 +18,9 @@ from jubako.http.kserve.contents import count_elements, pack
 from jubako.http.kserve.errors import about_model
 from jubako.http.kserve.inferred import answer
 from jubako.http.kserve.models import asked_name, find
-from jubako.http.kserve.parameters import infer_request
 from jubako.http.kserve.shared_memory import locate
 from jubako.http.kserve.wire import AnyInput, InferBody, WantedOutput
-from jubako.http.plane import Plane
+from jubako.kserve.parameters import infer_request
 from jubako.messages import InferRequest, RequestedOutput, VersionStatus
 from jubako.tensors import DATATYPES, ITEM_BYTES, Buffer, Tensor
 

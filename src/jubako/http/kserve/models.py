@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import JubakoError, ModelNotFound
 from jubako.http.exchange import Exchange
 from jubako.http.kserve.answers import (
@@ -17,8 +18,7 @@ from jubako.http.kserve.answers import (
     TensorMetadata,
     encode,
 )
-from jubako.http.kserve.configuration import configuration
-from jubako.http.plane import Plane
+from jubako.kserve.configuration import configuration
 from jubako.messages import Duration, StatisticsResult, VersionStatus
 from jubako.tensors import Signature, TensorSpec
 

@@ -5,12 +5,12 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import Unsupported
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
 from jubako.http.kserve.answers import IndexedVersion, encode
 from jubako.http.kserve.wire import IndexBody, LoadBody
-from jubako.http.plane import Plane
 from jubako.messages import VersionState, VersionStatus
 
 _INDEX = BodyDecoder(IndexBody, any_json=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from jubako.http.kserve import generate, infer, logs, models, repository, server, shared_memory
-from jubako.http.kserve.trace import Tracing
+from jubako.http.kserve.trace import TraceEndpoints
 from jubako.http.routes import Endpoint, Routes
+from jubako.kserve.trace import Tracing
 
 MODEL = "/v2/models/{model:path}"
 VERSION = f"{MODEL}/versions/{{version}}"
@@ -12,16 +13,16 @@ SYSTEM_MEMORY = "/v2/systemsharedmemory"
 CUDA_MEMORY = "/v2/cudasharedmemory"
 
 
-def add_routes(table: Routes) -> None:
-    tracing = Tracing()
+def add_routes(table: Routes, tracing: Tracing) -> None:
+    trace = TraceEndpoints(tracing)
     table.add("GET", "/v2", server.metadata)
     table.add("GET", "/v2/health/live", server.live)
     table.add("GET", "/v2/health/ready", server.ready)
     table.add("GET", "/v2/models/stats", models.all_statistics)
-    table.add("GET", "/v2/trace/setting", tracing.read)
-    table.add("POST", "/v2/trace/setting", tracing.change)
-    table.add("GET", f"{MODEL}/trace/setting", tracing.read_model)
-    table.add("POST", f"{MODEL}/trace/setting", tracing.change_model)
+    table.add("GET", "/v2/trace/setting", trace.read)
+    table.add("POST", "/v2/trace/setting", trace.change)
+    table.add("GET", f"{MODEL}/trace/setting", trace.read_model)
+    table.add("POST", f"{MODEL}/trace/setting", trace.change_model)
     table.add("GET", "/v2/logging", logs.read)
     table.add("POST", "/v2/logging", logs.change)
     table.add("POST", "/v2/repository/index", repository.index)

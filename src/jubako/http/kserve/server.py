@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from jubako import __version__
+from jubako.dataplane.protocol import Plane
 from jubako.http.exchange import Exchange
 from jubako.http.kserve.answers import Live, Ready, ServerMetadata, encode
-from jubako.http.plane import Plane
-
-EXTENSIONS = [
-    "binary_tensor_data",
-    "classification",
-    "generate",
-    "logging",
-    "model_configuration",
-    "model_repository",
-    "parameters",
-    "schedule_policy",
-    "statistics",
-    "system_shared_memory",
-    "trace",
-]
-"""Triton's names for what is served beyond the protocol itself."""
+from jubako.kserve.extensions import EXTENSIONS
 
 
 async def metadata(exchange: Exchange, plane: Plane) -> None:

@@ -1,28 +1,15 @@
-"""The trace extension: settings that are kept and given back, for tools that set them. Nothing is traced.
-
-https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_trace.md
-"""
+"""The trace extension over HTTP, see :mod:`jubako.kserve.trace`."""
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType, field, structs
+from msgspec import UNSET, Struct, UnsetType
 
+from jubako.dataplane.protocol import Plane
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
 from jubako.http.kserve.answers import encode
 from jubako.http.kserve.models import find
-from jubako.http.plane import Plane
-
-
-class TraceSettings(Struct, frozen=True, kw_only=True):
-    """What is in force."""
-
-    trace_file: str = ""
-    trace_level: list[str] = field(default_factory=lambda: ["OFF"])
-    trace_rate: str = "1000"
-    trace_count: str = "-1"
-    log_frequency: str = "0"
-    trace_mode: str = "triton"
+from jubako.kserve.trace import Tracing
 
 
 class TraceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,37 +23,26 @@ class TraceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trace_mode: str | UnsetType | None = UNSET
 
 
-class Tracing:
-    """Settings of the server, and of models that differ from it. Its methods are endpoints."""
+class TraceEndpoints:
+    """The extension's routes over the settings that `tracing` keeps."""
 
-    def __init__(self) -> None:
-        self._server = TraceSettings()
-        self._models: dict[str, dict[str, object]] = {}
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
 
     async def read(self, exchange: Exchange, plane: Plane) -> None:
-        await exchange.answer(encode(self._server))
+        await exchange.answer(encode(self._tracing.settings()))
 
     async def change(self, exchange: Exchange, plane: Plane) -> None:
         body = _DECODER.decode(await exchange.body())
-        defaults = TraceSettings()
-        cleared = {name: getattr(defaults, name) for name in _cleared(body)}
-        self._server = structs.replace(self._server, **cleared, **_changes(body))
-        await exchange.answer(encode(self._server))
+        await exchange.answer(encode(self._tracing.change(_changes(body), _cleared(body))))
 
     async def read_model(self, exchange: Exchange, plane: Plane) -> None:
-        model = find(exchange, plane).model
-        await exchange.answer(encode(self._of(model)))
+        await exchange.answer(encode(self._tracing.settings(find(exchange, plane).model)))
 
     async def change_model(self, exchange: Exchange, plane: Plane) -> None:
         model = find(exchange, plane).model
         body = _DECODER.decode(await exchange.body())
-        cleared = _cleared(body)
-        kept = {name: value for name, value in self._models.get(model, {}).items() if name not in cleared}
-        self._models[model] = {**kept, **_changes(body)}
-        await exchange.answer(encode(self._of(model)))
-
-    def _of(self, model: str) -> TraceSettings:
-        return structs.replace(self._server, **self._models.get(model, {}))
+        await exchange.answer(encode(self._tracing.change(_changes(body), _cleared(body), model)))
 
 
 def _changes(body: TraceBody) -> dict[str, object]:

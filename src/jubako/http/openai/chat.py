@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from jubako.dataplane.protocol import Plane
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
-from jubako.http.identifiers import fresh_id
 from jubako.http.openai.answers import (
     AssistantMessage,
     CalledTool,
@@ -27,7 +27,7 @@ from jubako.http.openai.answers import (
 from jubako.http.openai.models import serving
 from jubako.http.openai.streaming import Chunks, stream
 from jubako.http.openai.wire import CHAT_UNSUPPORTED, ChatCompletionRequest
-from jubako.http.plane import Plane
+from jubako.identifiers import fresh_id
 from jubako.messages import Choice, Delta, GenerateResult, ToolCallDelta, VersionStatus
 
 _DECODER = BodyDecoder(ChatCompletionRequest, CHAT_UNSUPPORTED)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jubako.dataplane.protocol import Plane
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
-from jubako.http.identifiers import fresh_id
 from jubako.http.openai.answers import (
     Completion,
     CompletionChoice,
@@ -19,7 +19,7 @@ from jubako.http.openai.answers import (
 from jubako.http.openai.models import serving
 from jubako.http.openai.streaming import Chunks, stream
 from jubako.http.openai.wire import COMPLETION_UNSUPPORTED, CompletionBody
-from jubako.http.plane import Plane
+from jubako.identifiers import fresh_id
 from jubako.messages import Choice, Delta, GenerateResult, VersionStatus
 
 _DECODER = BodyDecoder(CompletionBody, COMPLETION_UNSUPPORTED)

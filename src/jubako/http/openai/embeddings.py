@@ -6,12 +6,12 @@ import base64
 
 import numpy as np
 
+from jubako.dataplane.protocol import Plane
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import Embedding, EmbeddingList, EmbeddingUsage, encode
 from jubako.http.openai.models import serving
 from jubako.http.openai.wire import EmbeddingRequest
-from jubako.http.plane import Plane
 
 _DECODER = BodyDecoder(EmbeddingRequest)
 

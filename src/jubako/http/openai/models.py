@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from jubako.dataplane.protocol import Plane
 from jubako.errors import Unsupported
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import Model, ModelList, encode
-from jubako.http.plane import Plane
 from jubako.messages import Task, VersionStatus
 
 PREFIX = "/v1/models/"

@@ -8,8 +8,8 @@ from contextlib import aclosing
 
 from jubako.errors import JubakoError
 from jubako.http.exchange import Exchange
-from jubako.http.identifiers import fresh_id
 from jubako.http.openai.answers import CompletionUsage, encode, error_body, fingerprint, now
+from jubako.identifiers import fresh_id
 from jubako.messages import Delta, GenerateEvent, Usage, VersionStatus
 
 DONE = b"data: [DONE]\n\n"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jubako.dataplane.protocol import Plane
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import Detokenized, Tokenized, encode
 from jubako.http.openai.wire import DetokenizeBody, TokenizeBody
-from jubako.http.plane import Plane
 
 _TOKENIZE = BodyDecoder(TokenizeBody)
 _DETOKENIZE = BodyDecoder(DetokenizeBody)

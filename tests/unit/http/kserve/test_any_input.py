@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jubako.http.application import Application
+from jubako.kserve.trace import Tracing
 from jubako.messages import InferRequest
 from jubako.settings import Settings
 from jubako.tensors import DATATYPES, check_contents, to_array
@@ -86,7 +87,7 @@ requests = st.fixed_dictionaries(
 async def send(path: str, content: bytes, headers: dict[str, str]) -> tuple[httpx.Response, FakePlane]:
     """One request to a fresh application, in memory."""
     plane = FakePlane()
-    application = Application(plane.lifespan, Settings(access_log=False))
+    application = Application(plane.lifespan, Settings(access_log=False), Tracing())
     application._plane = plane  # A lifespan for each of thousands would be most of the work.
     transport = httpx.ASGITransport(application, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

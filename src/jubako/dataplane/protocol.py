@@ -1,4 +1,4 @@
-"""What the gateway asks of the data plane; :class:`jubako.dataplane.plane.DataPlane` is the one that serves."""
+"""What front ends ask of the data plane; :class:`jubako.dataplane.plane.DataPlane` is the one that serves."""
 
 from __future__ import annotations
 
