@@ -162,6 +162,10 @@ class ChannelClient:
         """Whether it can be asked."""
         return self._connection is not None and not self._connection.closed and not self._retired
 
+    def time(self) -> float:
+        """Now, on the clock of deadlines."""
+        return self._loop.time()
+
     @property
     def outstanding(self) -> int:
         return len(self._calls)

@@ -238,9 +238,9 @@ class DataPlane:
 
     async def _stream(self, request: Request, request_id: str) -> AsyncGenerator[list[StreamEvent]]:
         version = self.model(request.model)
-        deadline = _deadline(version)
         with self._metrics.of(version, _task(request)).measure() as measurement:
             channel = self._fleet.choose(version)
+            deadline = channel.time() + version.timeout_s
             while True:
                 with channel.call(request, stream=True, request_id=request_id, deadline=deadline) as call:
                     try:
@@ -257,9 +257,9 @@ class DataPlane:
 
     async def _call(self, request: Request, request_id: str, kind: type[R]) -> R:
         version = self.model(request.model)
-        deadline = _deadline(version)
         with self._metrics.of(version, _task(request)).measure() as measurement:
             channel = self._fleet.choose(version)
+            deadline = channel.time() + version.timeout_s
             while True:
                 with channel.call(request, stream=False, request_id=request_id, deadline=deadline) as call:
                     try:
@@ -292,10 +292,6 @@ class DataPlane:
 
 def _task(request: Request) -> str:
     return "chat" if isinstance(request, ChatRequest) else request.__struct_config__.tag  # type: ignore[return-value]
-
-
-def _deadline(version: VersionStatus) -> float:
-    return asyncio.get_running_loop().time() + version.timeout_s
 
 
 def _too_late(version: VersionStatus) -> DeadlineExceeded:

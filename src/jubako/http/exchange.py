@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from starlette.types import Message, Receive, Scope, Send
@@ -21,7 +21,7 @@ JSON = b"application/json"
 BINARY = b"application/octet-stream"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
-LISTEN_AFTER_S = 0.01
+LISTEN_AFTER_S = 0.1
 """Work that ends sooner is not watched for a client that leaves."""
 
 LARGE_BODY_BYTES = 64 * 1024
@@ -271,6 +271,13 @@ class Lookout:
     def __init__(self) -> None:
         self._waiting: deque[DisconnectWatch] = deque()
         self._expecting = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def current_task(self) -> asyncio.Task[Any] | None:
+        """As asyncio's own, which asks the system for the process's number each time it has to find the loop."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return asyncio.current_task(self._loop)
 
     def add(self, watch: DisconnectWatch, loop: asyncio.AbstractEventLoop) -> None:
         """Have `watch` listen if it is not over in LISTEN_AFTER_S."""
@@ -309,7 +316,7 @@ class DisconnectWatch:
         self.over = False
 
     def __enter__(self) -> Self:
-        owner = asyncio.current_task()
+        owner = self._lookout.current_task()
         assert owner is not None
         self._owner = owner
         self._cancelling = owner.cancelling()
