@@ -91,8 +91,8 @@ class QueueConfig:
     """Longest wait, in milliseconds. Default: `limits.queue_timeout_s`."""
 
     timeout_action: Literal["reject", "delay"] = "reject"
-    """What becomes of a request whose wait was too long: ``reject`` fails it with status 504, ``delay`` lets it wait until no
-    other request does. Default ``reject``."""
+    """What becomes of a request whose wait was too long: ``reject`` fails it with status 504, ``delay`` lets it wait behind the
+    others of its level. Default ``reject``."""
 
     allow_timeout_override: bool = True
     """Whether a request may name a shorter wait of its own. Default true."""
