@@ -15,7 +15,7 @@ from jubako.batching.queued import Queued
 from jubako.batching.scheduler import Scheduler
 from jubako.batching.workers import Workers
 from jubako.errors import DeadlineExceeded, InternalError, ModelNotReady
-from jubako.messages import Duration, SchedulerStatistics
+from jubako.messages import SchedulerStatistics
 from jubako.repository.config import BatchingConfig
 
 log = logging.getLogger(__name__)
@@ -95,10 +95,6 @@ class Batcher(Generic[P, R]):
         self._single_answers: list[tuple[Queued[P, R], R | Exception]] = []
         self._idle: asyncio.Event | None = None
         self._closed = False
-        self._waited = 0
-        self._waited_s = 0.0
-        self._executions = 0
-        self._computed_s = 0.0
         self.capacity = max(1, max_rows) * config.max_in_flight
         """Requests that can be computed at once."""
         self.running = 0
@@ -113,16 +109,6 @@ class Batcher(Generic[P, R]):
     def progress(self) -> int:
         """Grows with each batch that ends."""
         return self._scheduler.finished_batches
-
-    @property
-    def waited(self) -> Duration:
-        """The time in the queue of all requests that were computed."""
-        return Duration(self._waited, round(self._waited_s * 1e9))
-
-    @property
-    def computed(self) -> Duration:
-        """The time of all batches that were computed, to hold against what was predicted."""
-        return Duration(self._executions, round(self._computed_s * 1e9))
 
     def statistics(self) -> SchedulerStatistics:
         return self._scheduler.statistics()
@@ -250,9 +236,6 @@ class Batcher(Generic[P, R]):
             answer = error
         taken = perf_counter() - started
         self._judge_inline(taken)
-        self._waited += 1
-        self._executions += 1
-        self._computed_s += taken
         self._scheduler.finished_single(taken)
         if not self._single_answers:
             self._loop.call_soon(self._give_single_answers)
@@ -300,17 +283,7 @@ class Batcher(Generic[P, R]):
             self._idle.set()
 
     def _count(self, batch: Batch[P, R]) -> None:
-        members = batch.members
-        self.running -= len(members)
-        started = batch.started
-        waited = 0.0
-        for queued in members:
-            waited += started - queued.arrival
-        self._waited += len(members)
-        self._waited_s += waited
-        self._executions += 1
-        if batch.seconds is not None:
-            self._computed_s += batch.seconds
+        self.running -= batch.requests
         self._scheduler.finished(batch, perf_counter(), batch.seconds)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s ran %s predicted %.6f s, took %s s", self._name, batch.explain(), batch.predicted, batch.seconds)

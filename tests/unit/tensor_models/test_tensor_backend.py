@@ -62,7 +62,8 @@ async def test_requests_share_a_batch_and_get_their_own_rows_back() -> None:
     assert sum(len(batch["x"]) for batch in engine.batches) == 7
     statistics = backend.statistics()
     assert (statistics.inferences, statistics.executions) == (7, len(engine.batches))
-    assert statistics.success.count == 7
+    assert statistics.success.count == statistics.queue.count == 7
+    assert 0 < statistics.queue.ns < statistics.success.ns
     assert sum(batch.compute_infer.count for batch in statistics.batches) == len(engine.batches)
     await backend.close()
 
@@ -167,7 +168,10 @@ async def test_a_request_that_the_engine_does_not_like_harms_no_other_in_its_bat
     with pytest.raises(RuntimeError):
         await bad
     assert any(len(batch["x"]) == 5 for batch in engine.batches), "they did not share a batch"
-    assert backend.statistics().fail.count == 1
+    statistics = backend.statistics()
+    assert statistics.fail.count == 1
+    assert statistics.queue.count == 5
+    assert statistics.queue.ns > 4 * 40e6, "four waited while the gate was closed"
     await backend.close()
 
 
