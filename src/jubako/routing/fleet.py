@@ -133,6 +133,9 @@ class Fleet:
             except OSError as error:
                 # Whoever is being asked goes on answering: the channels do not pass through the runner.
                 log.warning("waiting for the runner to come back: %s", error)
+            except Exception:
+                # Whatever it was: without the runner's word this process would be blind until it is restarted.
+                log.exception("what the runner said could not be followed; asking it again")
             self._watches += 1
             self._notify()
             await asyncio.sleep(RECONNECT_S)
