@@ -43,6 +43,7 @@ CHAT = VersionStatus(
     tasks=["chat", "completion"],
     backend="echo",
     info=ModelInfo(context_length=2048),
+    config='{"name":"talk"}',
     created=1_700_000_000,
 )
 EMBED = VersionStatus(model="embed", version=1, state="READY", served_names=[], tasks=["embedding"], backend="echo")
@@ -60,6 +61,7 @@ def identity(model: str = "identity", version: int = 1, *, decoupled: bool = Fal
         tasks=["infer"],
         backend="python",
         info=ModelInfo(signature=signature),
+        config=f'{{"name":"{model}","max_batch_size":{batch}}}',
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 from google.protobuf import json_format
 
 from jubako.dataplane.protocol import Plane
@@ -56,8 +55,7 @@ async def model_metadata(request: pb.ModelMetadataRequest, plane: Plane, call: C
 
 
 async def model_config(request: pb.ModelConfigRequest, plane: Plane, call: Call) -> pb.ModelConfigResponse:
-    status = find(plane, request.name, request.version, call)
-    text = status.config or msgspec.json.encode(configuration(status, plane.signature(status))).decode()
+    text = configuration(find(plane, request.name, request.version, call))
     response = pb.ModelConfigResponse()
     json_format.Parse(text, response.config, ignore_unknown_fields=True)
     return response

@@ -153,3 +153,27 @@ class StatisticsAnswer(Struct, frozen=True):
     """Answer of GET /v2/models/{model}/stats."""
 
     model_stats: list[ModelStatistics]
+
+
+class TensorConfiguration(Struct, frozen=True):
+    """`dims` are without the batch dimension."""
+
+    name: str
+    data_type: str
+    dims: list[int]
+
+
+class TransactionPolicy(Struct, frozen=True):
+    decoupled: bool
+
+
+class ModelConfiguration(Struct, frozen=True):
+    """Answer of GET .../config, of which these are the fields that every model has."""
+
+    name: str
+    platform: str
+    backend: str
+    max_batch_size: int
+    input: list[TensorConfiguration]
+    output: list[TensorConfiguration]
+    model_transaction_policy: TransactionPolicy

@@ -23,6 +23,7 @@ from jubako.http.kserve.answers import (
     IndexedVersion,
     InferAnswer,
     Live,
+    ModelConfiguration,
     ModelMetadata,
     ModelReady,
     Ready,
@@ -34,7 +35,6 @@ from jubako.http.kserve.errors import ErrorMessage
 from jubako.http.kserve.logs import LogBody
 from jubako.http.kserve.trace import TraceBody
 from jubako.http.kserve.wire import IndexBody, InferBody, LoadBody, RegisterBody
-from jubako.kserve.configuration import ModelConfiguration
 from jubako.kserve.logs import LogSettings
 from jubako.kserve.trace import TraceSettings
 from jubako.messages import VersionStatus

@@ -72,8 +72,7 @@ async def ready(exchange: Exchange, plane: Plane) -> None:
 
 
 async def config(exchange: Exchange, plane: Plane) -> None:
-    status = find(exchange, plane)
-    await exchange.answer(status.config.encode() if status.config else encode(configuration(status, plane.signature(status))))
+    await exchange.answer(configuration(find(exchange, plane)).encode())
 
 
 async def statistics(exchange: Exchange, plane: Plane) -> None:

@@ -127,27 +127,16 @@ async def test_names_with_slashes_colons_and_more(client: httpx.AsyncClient, pla
         assert (await client.get(f"/v2/models/{path}/versions/1/config")).json()["name"] == name
 
 
-async def test_the_configuration_of_the_entry_or_else_of_the_signature(client: httpx.AsyncClient, plane: FakePlane) -> None:
-    assert (await client.get("/v2/models/identity/config")).json() == {
-        "name": "identity",
-        "platform": "python",
-        "backend": "python",
-        "max_batch_size": 8,
-        "input": (
-            tensors := [
-                {"name": "INPUT0", "data_type": "TYPE_FP32", "dims": [16]},
-                {"name": "text_input", "data_type": "TYPE_STRING", "dims": [1]},
-            ]
-        ),
-        "output": tensors,
-        "model_transaction_policy": {"decoupled": False},
-    }
+async def test_the_configuration_is_the_entry_s(client: httpx.AsyncClient, plane: FakePlane) -> None:
+    assert (await client.get("/v2/models/identity/config")).json() == {"name": "identity", "max_batch_size": 8}
     plane.statuses.append(
         VersionStatus(
-            model="own", version=1, state="READY", served_names=[], tasks=["infer"], backend="onnx", config='{"name":"own","x":1}'
+            model="broken", version=0, state="FAILED", served_names=[], tasks=[], backend="", reason="This is not YAML."
         )
     )
-    assert (await client.get("/v2/models/own/config")).json() == {"name": "own", "x": 1}
+    refused = await client.get("/v2/models/broken/config")
+    assert refused.status_code == 503
+    assert refused.json() == {"error": "The entry of the model 'broken' can't be read: This is not YAML."}
 
 
 async def test_statistics(client: httpx.AsyncClient, plane: FakePlane) -> None:
