@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
 
-from jubako.backends.base import Backend, CallContext, Cancel, Done, ModelSpec
+from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.python.calls import Models
 from jubako.backends.python.direct import AsyncGeneratorModel, AsyncModel, GeneratorModel
 from jubako.backends.python.engine import PythonEngine
 from jubako.backends.python.user_model import UserModel
+from jubako.backends.tensor.chosen import ChosenBackend
 from jubako.backends.tensor.model import TensorBackend
-from jubako.channel.frames import Load
-from jubako.messages import InferRequest, InferResult, ModelInfo, StatisticsResult
+from jubako.messages import ModelInfo
 
 
-class PythonBackend(Backend):
+class PythonBackend(ChosenBackend):
     """A class of the user's, in the version folder."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self._model: UserModel
-        self._answering: Backend
 
     async def load(self) -> ModelInfo:
         models = Models(lambda: self.others, asyncio.get_running_loop())
         self._model = await asyncio.to_thread(UserModel.load, self.spec, models)
         await self._run_hook("load")
         await self._run_hook("warmup")
-        self._answering = self._choose(self._model)
-        return await self._answering.load()
+        self.answering = self._choose(self._model)
+        return await self.answering.load()
 
     def _choose(self, model: UserModel) -> Backend:
         match model.interface.kind:
@@ -44,23 +42,8 @@ class PythonBackend(Backend):
                 return AsyncGeneratorModel(self.spec, model)
 
     async def close(self) -> None:
-        await self._answering.close()
+        await super().close()
         await self._run_hook("close")
-
-    def current_load(self) -> Load:
-        return self._answering.current_load()
-
-    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
-        return self._answering.submit(request, done)
-
-    async def infer(self, request: InferRequest, call: CallContext) -> InferResult:
-        return await self._answering.infer(request, call)
-
-    def infer_stream(self, request: InferRequest, call: CallContext) -> AsyncIterator[InferResult]:
-        return self._answering.infer_stream(request, call)
-
-    def statistics(self) -> StatisticsResult:
-        return self._answering.statistics()
 
     async def _run_hook(self, name: str) -> None:
         """Call an optional method of the user's class: one that is async on this loop, any other in a thread."""
