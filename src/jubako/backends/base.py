@@ -17,6 +17,8 @@ from jubako.channel.frames import Load
 from jubako.channel.server import CallContext, Cancel, Done
 from jubako.errors import Unsupported
 from jubako.messages import (
+    ClassifyRequest,
+    ClassifyResult,
     DetokenizeRequest,
     DetokenizeResult,
     EmbedRequest,
@@ -28,6 +30,8 @@ from jubako.messages import (
     ModelInfo,
     Parameter,
     SamplingParams,
+    ScoreRequest,
+    ScoreResult,
     StatisticsResult,
     Task,
     TokenizeRequest,
@@ -47,6 +51,9 @@ class ModelSpec(Struct, frozen=True, kw_only=True):
         params: The entry's engine parameters, checked against the backend's declared type.
         weights: Absolute path of the version's file or folder; None for backends without weights.
         chat_template: Jinja text that replaces the model's own, or None.
+        tool_call_parser: The form in which the model calls tools; None takes it from the chat template.
+        reasoning_parser: The form in which the model marks its reasoning; None takes it from the chat template, "" has none.
+        adapters: Absolute paths of LoRA adapters, by the names under which requests ask for them.
         max_concurrency: Most requests in the engine at once; None leaves it to the engine.
         max_queue_size: Most requests that wait; one more is refused with :class:`jubako.errors.Overloaded`.
         queue_timeout_s: Longest wait in the queue, seconds; None is as long as the request may take.
@@ -58,6 +65,7 @@ class ModelSpec(Struct, frozen=True, kw_only=True):
         parameters: The entry's ``parameters``, for a model of the user's own code.
         config: The entry as JSON of KServe's ``inference.ModelConfig``, for models that read it; "" for none.
         device_index: Which accelerator this instance is to use, counted from 0; None leaves it to the engine.
+        interpreter: Absolute path of the Python interpreter that runs the instance; "" for the runner's own.
     """
 
     model: str
@@ -68,6 +76,9 @@ class ModelSpec(Struct, frozen=True, kw_only=True):
     weights: str | None = None
     sampling: SamplingParams = SamplingParams()
     chat_template: str | None = None
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+    adapters: dict[str, str] = {}
     max_concurrency: int | None = None
     max_queue_size: int = 128
     queue_timeout_s: float | None = None
@@ -81,6 +92,7 @@ class ModelSpec(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Parameter] = {}
     config: str = ""
     device_index: int | None = None
+    interpreter: str = ""
 
 
 class OtherModels(Protocol):
@@ -133,6 +145,12 @@ class Backend(ABC):
 
     async def embed(self, request: EmbedRequest, call: CallContext) -> EmbedResult:
         raise self._unsupported("embeddings")
+
+    async def score(self, request: ScoreRequest, call: CallContext) -> ScoreResult:
+        raise self._unsupported("scores")
+
+    async def classify(self, request: ClassifyRequest, call: CallContext) -> ClassifyResult:
+        raise self._unsupported("classification")
 
     async def tokenize(self, request: TokenizeRequest) -> TokenizeResult:
         raise self._unsupported("tokenization")

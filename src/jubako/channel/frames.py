@@ -71,13 +71,17 @@ class Drain(Frame, frozen=True, tag="drain"):
 
 
 class Load(Frame, frozen=True, tag="load"):
-    """How busy the instance is. `progress` grows with everything an engine produces, so that a stall can be told from work."""
+    """How busy the instance is. `progress` grows with everything an engine produces, so that a stall can be told from work.
+
+    `kv_cache_usage` is how full the engine's cache of keys and values is, from 0 to 1; None where the engine does not tell.
+    """
 
     running: int
     queued: int
     capacity: int
     progress: int
     rss_bytes: int = 0
+    kv_cache_usage: float | None = None
 
 
 class Call(Frame, frozen=True, tag="call"):

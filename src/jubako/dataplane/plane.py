@@ -17,6 +17,8 @@ from jubako.dataplane.statistics import total
 from jubako.errors import DeadlineExceeded, Forbidden, InstanceLost, JubakoError, ModelNotReady
 from jubako.messages import (
     ChatRequest,
+    ClassifyRequest,
+    ClassifyResult,
     DetokenizeRequest,
     DetokenizeResult,
     EmbedRequest,
@@ -28,6 +30,8 @@ from jubako.messages import (
     InferResult,
     Request,
     Result,
+    ScoreRequest,
+    ScoreResult,
     SharedRegion,
     StatisticsRequest,
     StatisticsResult,
@@ -219,6 +223,12 @@ class DataPlane:
     async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
         return await self._call(request, request_id, EmbedResult)
 
+    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult:
+        return await self._call(request, request_id, ScoreResult)
+
+    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult:
+        return await self._call(request, request_id, ClassifyResult)
+
     async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult:
         return await self._call(request, request_id, TokenizeResult)
 
@@ -273,7 +283,7 @@ class DataPlane:
                         assert isinstance(result, kind), f"{type(result).__name__} instead of {kind.__name__}"
                         if isinstance(result, GenerateResult):
                             _observe(measurement, [result.usage, result.timings])
-                        elif isinstance(result, EmbedResult):
+                        elif isinstance(result, EmbedResult | ScoreResult | ClassifyResult):
                             measurement.usage(result.usage)
                         return result
                 channel = await self._elsewhere(version, request.model, deadline)

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from jubako.messages import (
+    ClassifyRequest,
+    ClassifyResult,
     DetokenizeRequest,
     DetokenizeResult,
     EmbedRequest,
@@ -15,6 +17,8 @@ from jubako.messages import (
     GenerateResult,
     InferRequest,
     InferResult,
+    ScoreRequest,
+    ScoreResult,
     SharedRegion,
     StatisticsResult,
     TokenizeRequest,
@@ -87,6 +91,10 @@ class Plane(Protocol):
         """As :meth:`infer`, each item being all answers that have come since the last."""
 
     async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult: ...
+
+    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult: ...
+
+    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult: ...
 
     async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult: ...
 

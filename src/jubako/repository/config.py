@@ -188,6 +188,22 @@ class WarmupConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EnvironmentConfig:
+    """A Python environment made for one entry: a backend's, and more packages."""
+
+    __pydantic_config__ = CLOSED
+
+    base: str | None = None
+    """The backend whose packages it begins with. Default: the entry's own backend."""
+
+    packages: list[Annotated[str, MinLen(1)]] = field(default_factory=list)
+    """More packages, as pip's requirements, such as ``flash-attn==2.8.3``. Default: none."""
+
+    requirements: str | None = None
+    """A file of the entry's folder with more packages, one requirement on each line. Default: none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VersionConfig:
     """``<model>/<version>/version.yaml``: what is particular to one version. Every field is optional."""
 
@@ -201,6 +217,9 @@ class VersionConfig:
     sha256: Sha256 | dict[str, Sha256] | None = None
     """The pinned digest of the weights, hexadecimal: one for a file, or one for each file of a folder by its path.
     Default: not verified."""
+
+    convert: Literal["gguf-to-hf"] | None = None
+    """See `convert` of model.yaml. Default: what that says."""
 
     engine: dict[str, Any] = field(default_factory=dict)
     """Engine parameters that differ from those of model.yaml. Default: none."""
@@ -231,6 +250,15 @@ class ModelConfig:
     sha256: Sha256 | dict[str, Sha256] | None = None
     """The pinned digest that goes with `source`. Default: not verified."""
 
+    convert: Literal["gguf-to-hf"] | None = None
+    """What is made of the weights before they are loaded, once, and kept in the cache: ``gguf-to-hf`` makes a folder in Hugging
+    Face's format of a GGUF file. Default: they are loaded as they are."""
+
+    environment: str | EnvironmentConfig | None = None
+    """The Python environment in which the model runs: the name of one that ``jubako env create`` has made, a path to a virtual
+    environment or its interpreter, ``jubako`` for the server's own, or a mapping that names more packages. Default: the one
+    that was made for the backend, else the server's own."""
+
     served_names: list[ServedName] = field(default_factory=list)
     """Other names under which requests find the model, such as ``qwen2:7b`` or ``Qwen/Qwen2-72B``.
     The folder's name always works. Default: none."""
@@ -244,6 +272,18 @@ class ModelConfig:
     chat_template: str | None = None
     """Replaces the model's own chat template: a file in the entry's folder (``*.jinja``), or the Jinja text itself.
     Default: the template that the weights bring."""
+
+    tool_call_parser: str | None = None
+    """The form in which the model writes tool calls, by vLLM's name for it, such as ``hermes``. Default: the one that the chat
+    template shows."""
+
+    reasoning_parser: str | None = None
+    """How the model marks its reasoning, by vLLM's name for it, such as ``deepseek_r1``; ``none`` leaves it in the text.
+    Default: the one that the chat template shows."""
+
+    adapters: dict[ServedName, str] = field(default_factory=dict)
+    """LoRA adapters by the names under which requests ask for them; each is a folder in the entry's folder, or an absolute path.
+    Default: none."""
 
     limits: Limits = field(default_factory=Limits)
     """Bounds on concurrency, queue and time."""

@@ -10,6 +10,7 @@ from jubako.channel.server import CallContext, Cancel, Done, closing
 from jubako.errors import Unsupported
 from jubako.messages import (
     ChatRequest,
+    ClassifyRequest,
     CompletionRequest,
     DetokenizeRequest,
     EmbedRequest,
@@ -19,6 +20,7 @@ from jubako.messages import (
     InferResult,
     Request,
     Result,
+    ScoreRequest,
     StatisticsRequest,
     StreamEvent,
     Task,
@@ -31,6 +33,8 @@ _TASKS: dict[type[Request], Task] = {
     ChatRequest: "chat",
     CompletionRequest: "completion",
     EmbedRequest: "embedding",
+    ScoreRequest: "score",
+    ClassifyRequest: "classify",
     InferRequest: "infer",
 }
 
@@ -67,7 +71,9 @@ class Answers:
             case InferRequest():
                 return self._infer_stream(request, call)
             case _:
-                raise Unsupported("Embeddings and tokens can't be streamed. Ask again without streaming.", param="stream")
+                raise Unsupported(
+                    "Only chats, completions and tensors can be streamed. Ask again without streaming.", param="stream"
+                )
 
     async def answer(self, request: Request, call: CallContext) -> Result:
         self._require_task(request)
@@ -76,6 +82,10 @@ class Answers:
                 return await self._generate(request, call)
             case EmbedRequest():
                 return await self._backend.embed(request, call)
+            case ScoreRequest():
+                return await self._backend.score(request, call)
+            case ClassifyRequest():
+                return await self._backend.classify(request, call)
             case TokenizeRequest():
                 return await self._backend.tokenize(request)
             case DetokenizeRequest():

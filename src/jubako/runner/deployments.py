@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jubako.backends.base import ModelSpec
 from jubako.backends.declarations import BACKENDS
+from jubako.environments import interpreter
 from jubako.errors import ConfigurationError, ModelNotFound, ModelNotReady
 from jubako.messages import VersionState, VersionStatus
 from jubako.repository.cache import Cache
@@ -156,6 +157,10 @@ def specification(model: Model, version: Version, weights: Path | None) -> Model
         warmup=model.config.warmup,
         parameters=model.config.parameters,
         config=model.config_json,
+        tool_call_parser=model.config.tool_call_parser,
+        reasoning_parser=model.config.reasoning_parser,
+        adapters={name: str(model.folder / path) for name, path in model.config.adapters.items()},
+        interpreter=str(interpreter(model.config.environment)),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Self
 
 import msgspec
 
+import jubako
 from jubako.backends.base import ModelSpec
 from jubako.channel.connection import Connection
 from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Repository, Start
@@ -79,7 +80,7 @@ class InstanceProcess:
         # A pipe of our own: asyncio would not see a process end while a child of its engine holds asyncio's pipe open.
         output, their_output = os.pipe()
         try:
-            instance._process = await _spawn(their_control.fileno(), listen.fileno(), their_output, temporary)
+            instance._process = await _spawn(spec.interpreter, their_control.fileno(), listen.fileno(), their_output, temporary)
         except BaseException:
             control.close()
             os.close(output)
@@ -244,14 +245,36 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-async def _spawn(control: int, listen: int, output: int, temporary: Path) -> asyncio.subprocess.Process:
+async def _spawn(interpreter: str, control: int, listen: int, output: int, temporary: Path) -> asyncio.subprocess.Process:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)}
+    if interpreter:
+        # Its own packages, and jubako's code from here: nothing else of this interpreter's.
+        environment["PYTHONPATH"] = str(_only_jubako(temporary))
+        environment.pop("PYTHONHOME", None)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jubako.runner.instance", "--control-fd", str(control), "--listen-fd", str(listen)),
+        *(
+            interpreter or sys.executable,
+            "-m",
+            "jubako.runner.instance",
+            "--control-fd",
+            str(control),
+            "--listen-fd",
+            str(listen),
+        ),
         pass_fds=(control, listen),
         # A session of its own: the terminal's signals are for the runner, and a kill reaches the engine's children.
         start_new_session=True,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)},
+        env=environment,
     )
+
+
+def _only_jubako(folder: Path) -> Path:
+    """A folder in which this jubako can be imported and nothing else."""
+    path = folder / "import"
+    path.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (path / "jubako").symlink_to(Path(jubako.__file__).parent, target_is_directory=True)
+    return path

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from jubako.errors import ModelNotFound, ModelNotReady
 from jubako.messages import (
     ChatRequest,
+    ClassifyRequest,
+    ClassifyResult,
     Delta,
     DetokenizeRequest,
     DetokenizeResult,
@@ -23,6 +25,8 @@ from jubako.messages import (
     ModelInfo,
     Parameter,
     Request,
+    ScoreRequest,
+    ScoreResult,
     SharedRegion,
     StatisticsResult,
     Timings,
@@ -176,6 +180,14 @@ class FakePlane:
     async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
         await self._begin(request, request_id)
         return EmbedResult(vectors=[struct.pack("<3f", 0.5, -0.25, i) for i in range(len(request.inputs))], usage=Usage(7))
+
+    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult:
+        await self._begin(request, request_id)
+        return ScoreResult(scores=[len(document) / 100 for document in request.documents], usage=Usage(7))
+
+    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult:
+        await self._begin(request, request_id)
+        return ClassifyResult(labels=["no", "yes"], probabilities=[[0.25, 0.75] for _ in request.inputs], usage=Usage(7))
 
     async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult:
         await self._begin(request, request_id)

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from jubako.messages import Prompt, TokenIds, TokenLogprob
+from jubako.messages import EngineMetric, Prompt, TokenIds, TokenLogprob
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):
@@ -25,6 +25,7 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
         eos_token: Text of the end-of-sequence token, or "".
         adds_bos: Whether tokenising text puts the begin-of-sequence token in front.
         constrains: Whether `GenerationParams.grammar` is obeyed.
+        scores_prompt: Whether `GenerationParams.prompt_logprobs` is.
     """
 
     context_length: int
@@ -35,6 +36,7 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
     eos_token: str = ""
     adds_bos: bool = False
     constrains: bool = True
+    scores_prompt: bool = False
 
 
 class GenerationParams(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,8 @@ class GenerationParams(Struct, frozen=True, kw_only=True):
         include_stop_token: Whether such a token's text belongs to the answer.
         grammar: The text must match it; GBNF, or llguidance's Lark where it begins with ``%llguidance``.
         top_logprobs: Alternatives to report for each token; None reports no log probabilities at all.
+        prompt_logprobs: The same for the tokens of the prompt; only for engines that score it.
+        adapter: Name of the LoRA adapter to use, one of `ModelSpec.adapters`; "" for the model itself.
     """
 
     max_tokens: int | None = None
@@ -65,6 +69,8 @@ class GenerationParams(Struct, frozen=True, kw_only=True):
     ignore_eos: bool = False
     grammar: str | None = None
     top_logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    adapter: str = ""
 
 
 class Piece(Struct, frozen=True, gc=False):
@@ -77,6 +83,8 @@ class Piece(Struct, frozen=True, gc=False):
         cached_tokens: Those of them that were not computed again.
         logprobs: Of this piece's tokens, where they were asked for.
         finish_reason: On the last piece and on no other.
+        prompt_logprobs: On the first piece, where they were asked for: one for each token of the prompt, that of the first being
+            NaN, because nothing came before it.
     """
 
     text: str
@@ -85,6 +93,7 @@ class Piece(Struct, frozen=True, gc=False):
     cached_tokens: int = 0
     logprobs: list[TokenLogprob] = []
     finish_reason: Literal["stop", "length"] | None = None
+    prompt_logprobs: list[TokenLogprob] = []
 
 
 class TextEngine(ABC):
@@ -97,6 +106,15 @@ class TextEngine(ABC):
     @abstractmethod
     def progress(self) -> int:
         """Grows with every token and every step of a prompt, so that a stalled engine can be told from a busy one."""
+
+    @property
+    def kv_cache_usage(self) -> float | None:
+        """How full the cache of keys and values is, from 0 to 1, where the engine knows. Must cost next to nothing."""
+        return None
+
+    def metrics(self) -> list[EngineMetric]:
+        """The engine's own metrics, as it names them, to be passed on beside ours."""
+        return []
 
     @abstractmethod
     async def load(self) -> EngineInfo:

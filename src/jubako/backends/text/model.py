@@ -30,6 +30,7 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     ModelInfo,
+    StatisticsResult,
     TokenizeRequest,
     TokenizeResult,
     Usage,
@@ -67,7 +68,16 @@ class TextBackend(Backend):
 
     def current_load(self) -> Load:
         admission = self._admission
-        return Load(admission.running, admission.queued, admission.capacity, self._engine.progress + self._embedded)
+        return Load(
+            admission.running,
+            admission.queued,
+            admission.capacity,
+            self._engine.progress + self._embedded,
+            kv_cache_usage=self._engine.kv_cache_usage,
+        )
+
+    def statistics(self) -> StatisticsResult:
+        return StatisticsResult(engine_metrics=self._engine.metrics())
 
     def generate(self, request: GenerateRequest, call: CallContext) -> AsyncIterator[GenerateEvent]:
         if isinstance(request, ChatRequest):
@@ -124,11 +134,13 @@ class TextBackend(Backend):
     async def _one(self, plan: ChoicePlan, tally: Tally) -> AsyncGenerator[Delta, None]:
         """The deltas of one choice, whose place is taken."""
         writer = ChoiceWriter(plan.index, plan.stop, include_stop=plan.include_stop, tools=plan.tools)
-        if plan.echo:
+        if plan.echo and plan.params.prompt_logprobs is None:
             yield Delta(plan.index, text=plan.echo)
         async with aclosing(self._engine.generate(plan.prompt, plan.params)) as pieces:
             async for piece in pieces:
                 tally.count(plan.index, plan.prompt_index, piece)
+                if piece.prompt_logprobs:
+                    yield Delta(plan.index, text=plan.echo, logprobs=piece.prompt_logprobs)
                 delta = writer.write(piece)
                 if delta is not None:
                     yield delta

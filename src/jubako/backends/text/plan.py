@@ -111,12 +111,14 @@ class Planner:
         return [_choice(index, 0, prompt, params, sampling, tools=bool(tools)) for index in range(request.n)]
 
     async def _plan_completion(self, request: CompletionRequest) -> list[ChoicePlan]:
-        if request.echo and request.top_logprobs is not None:
+        scored = request.top_logprobs if request.echo else None
+        if scored is not None and not self._info.scores_prompt:
             raise Unsupported(
                 "This engine does not score the prompt, so `echo` can't be combined with `logprobs`. Leave one of them out.",
                 param="echo",
             )
         params, sampling = self._params(request)
+        params = msgspec.structs.replace(params, prompt_logprobs=scored)
         if request.constraint is not None:
             params = self._constrained(params, constrain(request.constraint))
         plans: list[ChoicePlan] = []
@@ -139,8 +141,14 @@ class Planner:
             stop_token_ids=frozenset(sampling.stop_token_ids or ()),
             include_stop_token=bool(sampling.include_stop_str_in_output),
             top_logprobs=request.top_logprobs,
+            adapter=self._adapter(request.model),
         )
         return params, sampling
+
+    def _adapter(self, asked: str) -> str:
+        """The adapter that the name in a request means, with or without a version; "" for the model itself."""
+        adapters = self._spec.adapters
+        return next((name for name in (asked, asked.rpartition(":")[0]) if name in adapters), "")
 
     def _check_sampling(self, sampling: SamplingParams) -> None:
         if sampling.top_k is not None and sampling.top_k > self._info.vocab_size:

@@ -15,6 +15,8 @@ _ENDPOINTS: dict[Task, str] = {
     "chat": "/v1/chat/completions",
     "completion": "/v1/completions",
     "embedding": "/v1/embeddings",
+    "score": "/v1/rerank and /v1/score",
+    "classify": "/v1/classify",
     "infer": "/v2/models/{name}/infer",
 }
 

@@ -1,0 +1,1 @@
+"""What is made of weights before an engine loads them."""
