@@ -216,9 +216,16 @@ class DataPlane:
             yield [await self._infer_text(request, version, request_id)]
 
     async def _infer_text(self, request: InferRequest, version: VersionStatus, request_id: str) -> InferResult:
-        if text_tensors.generates(version):
-            return text_tensors.generated(await self.generate(text_tensors.generate_request(request, version), request_id))
-        return text_tensors.embedded(await self.embed(text_tensors.embed_request(request), request_id))
+        asked = text_tensors.text_request(request, version)
+        match asked:
+            case EmbedRequest():
+                return text_tensors.tensors_of(await self.embed(asked, request_id))
+            case ClassifyRequest():
+                return text_tensors.tensors_of(await self.classify(asked, request_id))
+            case ScoreRequest():
+                return text_tensors.tensors_of(await self.score(asked, request_id))
+            case _:
+                return text_tensors.tensors_of(await self.generate(asked, request_id))
 
     async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
         return await self._call(request, request_id, EmbedResult)

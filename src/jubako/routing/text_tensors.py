@@ -2,7 +2,8 @@
 
 The names are those of Triton's vLLM backend (https://github.com/triton-inference-server/vllm_backend): ``text_input`` to
 ``text_output``, with ``stream`` and ``sampling_parameters`` (JSON) beside it. Parameters of the request with the names of
-sampling parameters count as well. A model of embeddings gives ``embedding``, FP32.
+sampling parameters count as well. A model of embeddings gives ``embedding``, FP32; a classifier ``probabilities`` and ``label``;
+one that only scores takes ``documents`` beside its queries in ``text_input`` and gives ``score``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 from jubako.errors import InvalidRequest
 from jubako.messages import (
     ChatRequest,
+    ClassifyRequest,
+    ClassifyResult,
     CompletionRequest,
     Delta,
     EmbedRequest,
@@ -26,6 +29,8 @@ from jubako.messages import (
     InferResult,
     Message,
     SamplingParams,
+    ScoreRequest,
+    ScoreResult,
     Task,
     VersionStatus,
 )
@@ -34,6 +39,10 @@ from jubako.tensors import Array, Signature, Tensor, TensorSpec, from_array, to_
 TEXT_INPUT = "text_input"
 TEXT_OUTPUT = "text_output"
 EMBEDDING = "embedding"
+PROBABILITIES = "probabilities"
+LABEL = "label"
+DOCUMENTS = "documents"
+SCORE = "score"
 STREAM = "stream"
 SAMPLING = "sampling_parameters"
 
@@ -59,6 +68,29 @@ EMBEDDINGS = Signature(
 )
 """Of a model that only embeds."""
 
+CLASSES = Signature(
+    inputs=[_TEXT],
+    outputs=[
+        TensorSpec(name=PROBABILITIES, datatype="FP32", shape=[-1, -1], description="Those of the classes, for each text."),
+        TensorSpec(name=LABEL, datatype="BYTES", shape=[-1], description="The most likely class of each text."),
+    ],
+    platform=PLATFORM,
+)
+"""Of a model that classifies, and neither generates nor embeds."""
+
+SCORES = Signature(
+    inputs=[
+        TensorSpec(name=TEXT_INPUT, datatype="BYTES", shape=[-1], description="Queries: one for all documents, or one for each."),
+        TensorSpec(name=DOCUMENTS, datatype="BYTES", shape=[-1], description="What may answer them."),
+    ],
+    outputs=[TensorSpec(name=SCORE, datatype="FP32", shape=[-1], description="How well each document answers its query.")],
+    platform=PLATFORM,
+)
+"""Of a model that does nothing but score."""
+
+TextRequest = GenerateRequest | EmbedRequest | ClassifyRequest | ScoreRequest
+TextResult = GenerateResult | EmbedResult | ClassifyResult | ScoreResult
+
 _SAMPLING_FIELDS = frozenset(SamplingParams.__struct_fields__)
 
 
@@ -68,7 +100,7 @@ def is_text(version: VersionStatus) -> bool:
 
 
 def generates(version: VersionStatus) -> bool:
-    """Whether it answers with text, rather than only with embeddings."""
+    """Whether it answers with text, rather than with numbers only."""
     return of_tasks(version.tasks) is GENERATION
 
 
@@ -79,7 +111,46 @@ def signature(version: VersionStatus) -> Signature:
 
 def of_tasks(tasks: Sequence[Task]) -> Signature:
     """The tensors of a model that serves these tasks, all of text."""
-    return EMBEDDINGS if {"chat", "completion"}.isdisjoint(tasks) else GENERATION
+    if not {"chat", "completion"}.isdisjoint(tasks):
+        return GENERATION
+    if "embedding" in tasks:
+        return EMBEDDINGS
+    return CLASSES if "classify" in tasks else SCORES
+
+
+def text_request(request: InferRequest, version: VersionStatus) -> TextRequest:
+    """What `request` asks for in the words of models of text.
+
+    Raises:
+        InvalidRequest: a tensor or a parameter is wrong.
+    """
+    signature = of_tasks(version.tasks)
+    if signature is GENERATION:
+        return generate_request(request, version)
+    tensors = _named(request, signature)
+    texts = _texts(tensors[TEXT_INPUT])
+    if signature is EMBEDDINGS:
+        return EmbedRequest(model=request.model, inputs=[*texts])
+    if signature is CLASSES:
+        return ClassifyRequest(model=request.model, inputs=[*texts])
+    return ScoreRequest(model=request.model, queries=texts, documents=_texts(tensors[DOCUMENTS]))
+
+
+def tensors_of(result: TextResult) -> InferResult:
+    """The whole answer."""
+    match result:
+        case GenerateResult():
+            outputs = [_bytes(TEXT_OUTPUT, [choice.text for choice in result.choices])]
+        case EmbedResult():
+            vectors = np.array([np.frombuffer(vector, "<f4") for vector in result.vectors])
+            outputs = [from_array(EMBEDDING, vectors, "FP32")]
+        case ClassifyResult():
+            probabilities = np.array(result.probabilities, np.float32)
+            labels = [result.labels[best] for best in probabilities.argmax(axis=-1).tolist()]
+            outputs = [from_array(PROBABILITIES, probabilities, "FP32"), _bytes(LABEL, labels)]
+        case ScoreResult():
+            outputs = [from_array(SCORE, np.array(result.scores, np.float32), "FP32")]
+    return InferResult(outputs=outputs)
 
 
 def generate_request(request: InferRequest, version: VersionStatus) -> GenerateRequest:
@@ -100,14 +171,6 @@ def generate_request(request: InferRequest, version: VersionStatus) -> GenerateR
     return ChatRequest(model=request.model, messages=[Message(role="user", content=prompts[0])], sampling=sampling)
 
 
-def embed_request(request: InferRequest) -> EmbedRequest:
-    """
-    Raises:
-        InvalidRequest: a tensor is wrong.
-    """
-    return EmbedRequest(model=request.model, inputs=[*_texts(_named(request, EMBEDDINGS)[TEXT_INPUT])])
-
-
 def wants_stream(request: InferRequest) -> bool:
     """Whether an answer that can come in pieces is to: unless ``stream`` says no."""
     for tensor in request.inputs:
@@ -116,27 +179,16 @@ def wants_stream(request: InferRequest) -> bool:
     return bool(request.parameters.get(STREAM, True))
 
 
-def generated(result: GenerateResult) -> InferResult:
-    """The whole answer."""
-    return _text_output([choice.text for choice in result.choices])
-
-
 def piece(events: Sequence[GenerateEvent]) -> InferResult | None:
     """What these events add to the first choice's text; None if nothing."""
     text = "".join(event.text for event in events if isinstance(event, Delta) and event.index == 0)
-    return _text_output([text]) if text else None
+    return InferResult(outputs=[_bytes(TEXT_OUTPUT, [text])]) if text else None
 
 
-def embedded(result: EmbedResult) -> InferResult:
-    """The vectors."""
-    vectors = np.array([np.frombuffer(vector, "<f4") for vector in result.vectors])
-    return InferResult(outputs=[from_array(EMBEDDING, vectors, "FP32")])
-
-
-def _text_output(texts: list[str]) -> InferResult:
+def _bytes(name: str, texts: list[str]) -> Tensor:
     array: Array = np.empty(len(texts), dtype=object)
     array[:] = [text.encode() for text in texts]
-    return InferResult(outputs=[from_array(TEXT_OUTPUT, array, "BYTES")])
+    return from_array(name, array, "BYTES")
 
 
 def _named(request: InferRequest, signature: Signature) -> dict[str, Tensor]:
@@ -148,10 +200,11 @@ def _named(request: InferRequest, signature: Signature) -> dict[str, Tensor]:
                 f"The model {request.model!r} is one of text: it has no input {name!r}, but {', '.join(map(repr, known))}.",
                 param=name,
             )
-    if TEXT_INPUT not in tensors:
-        raise InvalidRequest(
-            f"The model {request.model!r} needs the input {TEXT_INPUT!r} (BYTES), which did not come.", param=TEXT_INPUT
-        )
+    for spec in signature.inputs:
+        if spec.name not in tensors and not spec.optional:
+            raise InvalidRequest(
+                f"The model {request.model!r} needs the input {spec.name!r} (BYTES), which did not come.", param=spec.name
+            )
     return tensors
 
 

@@ -10,8 +10,6 @@ from typing import TypeVar
 from jubako.channel.client import ChannelClient
 from jubako.errors import DeadlineExceeded, InstanceLost, InternalError
 from jubako.messages import (
-    EmbedResult,
-    GenerateResult,
     InferRequest,
     InferResult,
     Request,
@@ -59,10 +57,9 @@ class RoutedModels:
         version = await self._find(request.model)
         if not text_tensors.is_text(version):
             return _of_kind(await self._ask(request, version), InferResult)
-        if text_tensors.generates(version):
-            answer = await self._ask(text_tensors.generate_request(request, version), version)
-            return text_tensors.generated(_of_kind(answer, GenerateResult))
-        return text_tensors.embedded(_of_kind(await self._ask(text_tensors.embed_request(request), version), EmbedResult))
+        answer = await self._ask(text_tensors.text_request(request, version), version)
+        assert isinstance(answer, text_tensors.TextResult)
+        return text_tensors.tensors_of(answer)
 
     async def infer_stream(self, request: InferRequest) -> AsyncIterator[InferResult]:
         version = await self._find(request.model)
