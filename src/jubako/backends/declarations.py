@@ -9,6 +9,7 @@ from jubako.backends.onnx.params import OnnxParams
 from jubako.backends.python.params import PythonParams
 from jubako.backends.sklearn.params import SklearnParams
 from jubako.backends.torch.params import TorchParams
+from jubako.backends.transformers.params import TransformersParams
 from jubako.backends.triton_python.params import TritonPythonParams
 from jubako.repository.declaration import BackendDeclaration
 
@@ -25,6 +26,16 @@ BACKENDS: dict[str, BackendDeclaration] = {
             needs_weights=True,
             modules=("xllamacpp", "llguidance"),
             extra="llama-cpp",
+        ),
+        BackendDeclaration(
+            name="transformers",
+            summary="Hugging Face models on transformers: text, embeddings, scores, classes",
+            implementation="jubako.backends.transformers.backend:TransformersBackend",
+            params=TransformersParams,
+            tasks=("chat", "completion", "embedding", "score", "classify"),
+            default_tasks=("chat", "completion"),
+            needs_weights=True,
+            modules=("torch", "transformers", "llguidance"),
         ),
         BackendDeclaration(
             name="python",

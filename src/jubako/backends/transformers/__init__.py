@@ -1,0 +1,1 @@
+"""Hugging Face models in the instance's own process, through transformers."""
