@@ -20,6 +20,8 @@
     │   ├── ModelNotReady         503    loading, draining or being restarted: try again
     │   ├── ModelFailed           503    gave up loading; `reason` in the repository's index
     │   ├── InstanceLost          503    the process that was answering died
+    │   ├── UpstreamFailed        502    another server, which was to answer, refused or broke off
+    │   ├── UpstreamUnavailable   503    that server can't be reached, or has failed too often of late
     │   └── DeadlineExceeded      504
     └── ConfigurationError               a setting, a model.yaml or a source; never crosses a socket
 
@@ -54,6 +56,8 @@ __all__ = [
     "Unauthorized",
     "Unsupported",
     "UnsupportedMediaType",
+    "UpstreamFailed",
+    "UpstreamUnavailable",
     "WireError",
 ]
 
@@ -198,6 +202,18 @@ class ModelFailed(ServerError):
 class InstanceLost(ServerError):
     http_status = 503
     openai_code = "instance_lost"
+    grpc_code = "UNAVAILABLE"
+
+
+class UpstreamFailed(ServerError):
+    http_status = 502
+    openai_code = "upstream_failed"
+    grpc_code = "UNAVAILABLE"
+
+
+class UpstreamUnavailable(ServerError):
+    http_status = 503
+    openai_code = "upstream_unavailable"
     grpc_code = "UNAVAILABLE"
 
 

@@ -113,6 +113,7 @@ async def backend(smollm2_weights: Path) -> AsyncIterator[LlamaCppBackend]:
 
 class Call:
     request_id = "test"
+    stream = True
 
     def __init__(self) -> None:
         self.was_queued = asyncio.Event()

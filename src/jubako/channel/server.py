@@ -44,6 +44,10 @@ class CallContext(Protocol):
     @property
     def request_id(self) -> str: ...
 
+    @property
+    def stream(self) -> bool:
+        """Whether the caller takes the answer event by event; otherwise it gets the sum of them all, at the end."""
+
     def queued(self) -> None:
         """The call has to wait for a place; the engine has not seen it."""
 
@@ -71,10 +75,11 @@ class Handler(Protocol):
 class _ServedCall:
     """One call: what cancels it, and the events that wait for credit."""
 
-    __slots__ = ("_credit", "_events", "_flush_scheduled", "_id", "cancel", "connection", "key", "request_id")
+    __slots__ = ("_credit", "_events", "_flush_scheduled", "_id", "cancel", "connection", "key", "request_id", "stream")
 
     def __init__(self, connection: Connection, frame: Call) -> None:
         self.request_id = frame.request_id
+        self.stream = frame.stream
         self.connection = connection
         self.key = (connection, frame.id)
         self.cancel: Callable[[], object]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 import msgspec
@@ -47,10 +48,20 @@ def schema_of(kind: type) -> Schema:
     """The schema of one configuration dataclass, fields described by their docstrings, without titles made up from names."""
     schema = TypeAdapter(kind).json_schema(schema_generator=_Generator)
     schema.setdefault("$defs", {})
+    _describe_inherited(schema, kind)
     untitled: Schema = _untitled(schema)
     if not untitled["$defs"]:
         del untitled["$defs"]
     return untitled
+
+
+def _describe_inherited(schema: Schema, kind: type) -> None:
+    """The docstrings of the fields that `kind` has from its bases: pydantic reads only those of the class itself."""
+    for base in kind.__mro__[1:]:
+        if is_dataclass(base):
+            for name, described in schema_of(base)["properties"].items():
+                if "description" in described:
+                    schema["properties"][name].setdefault("description", described["description"])
 
 
 def _versions(mapping: str) -> Schema:

@@ -148,7 +148,12 @@ def _fault(details: ErrorDetails, place: Place, kind: type, within: FieldPath) -
     if details["type"] == "missing":
         return Fault(path[:-1], f"The field `{shown_path(path)}` is missing; it is required.")
     if details["type"] == "unexpected_keyword_argument":
-        return _unknown(path, place_of(kind, details["loc"][:-1]).field_names)
+        holder = place_of(kind, details["loc"][:-1])
+        # Why a name that people may well try is no field: a class says it where the nearest names would not do.
+        refused: dict[str, str] = getattr(holder.kind, "__refused__", {})
+        if (why := refused.get(str(path[-1]))) is not None:
+            return Fault(path, f"There is no field `{shown_path(path)}`: {why}")
+        return _unknown(path, holder.field_names)
     if place.is_key:
         return Fault(path, f"`{shown_path(path[:-1])}` must have whole numbers as its keys; one is {shown_value(path[-1])}.")
     if place.is_choice:

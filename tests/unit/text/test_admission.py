@@ -15,6 +15,7 @@ class Recorder:
     """A call that notes what it is told."""
 
     request_id = "test"
+    stream = True
 
     def __init__(self) -> None:
         self.told: list[str] = []
