@@ -39,7 +39,7 @@ async def test_a_broken_entry_fails_alone_and_says_why(make_runner: MakeRunner) 
     good, bad, gone = (version_of(snapshot, name) for name in ("good", "bad", "gone"))
     assert good.state == "READY"
     assert "good:1b" in good.served_names
-    assert good.tasks == ["chat", "completion", "embedding"]
+    assert good.tasks == ["chat", "completion", "embedding", "score", "classify"]
     assert good.info is not None
     assert good.info.context_length == 4096
     assert good.created > 0

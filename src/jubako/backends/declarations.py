@@ -105,8 +105,8 @@ BACKENDS: dict[str, BackendDeclaration] = {
             summary="answers with what it was asked: for benchmarks and tests",
             implementation="jubako.backends.echo.backend:EchoBackend",
             params=EchoParams,
-            tasks=("chat", "completion", "embedding"),
-            default_tasks=("chat", "completion", "embedding"),
+            tasks=("chat", "completion", "embedding", "score", "classify"),
+            default_tasks=("chat", "completion", "embedding", "score", "classify"),
             needs_weights=False,
         ),
     )

@@ -17,7 +17,7 @@ from jubako.http.access_log import AccessLog
 from jubako.http.exchange import ClientGone, Exchange, Lookout
 from jubako.http.kserve import errors as kserve_errors
 from jubako.http.kserve.routes import add_routes as add_kserve_routes
-from jubako.http.openai import chat, completions, embeddings, models, tokenize
+from jubako.http.openai import chat, classify, completions, embeddings, models, rerank, score, tokenize
 from jubako.http.openai.answers import error_body
 from jubako.http.openai.streaming import error_event
 from jubako.http.routes import Routes
@@ -49,6 +49,10 @@ def routes(tracing: Tracing) -> Routes:
     table.add("POST", "/v1/chat/completions", chat.create)
     table.add("POST", "/v1/completions", completions.create)
     table.add("POST", "/v1/embeddings", embeddings.create)
+    for path, endpoint in (("/rerank", rerank.create), ("/score", score.create), ("/classify", classify.create)):
+        # vLLM has them at both places.
+        table.add("POST", f"/v1{path}", endpoint)
+        table.add("POST", path, endpoint)
     table.add("GET", "/v1/models", models.index)
     table.add("GET", models.PREFIX, models.retrieve)
     table.add("POST", "/tokenize", tokenize.tokenize)

@@ -33,6 +33,9 @@ from jubako.http.openai.answers import (
     ModelList,
     Tokenized,
 )
+from jubako.http.openai.classify import ClassificationList, ClassifyBody
+from jubako.http.openai.rerank import Ranking, RerankBody
+from jubako.http.openai.score import ScoreBody, ScoreList
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, DetokenizeBody, EmbeddingRequest, TokenizeBody
 from jubako.messages import Task, VersionStatus
 
@@ -43,6 +46,8 @@ _TYPES = (
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionRequest,
+    ClassificationList,
+    ClassifyBody,
     Completion,
     CompletionBody,
     Detokenized,
@@ -52,7 +57,11 @@ _TYPES = (
     ErrorAnswer,
     Model,
     ModelList,
+    Ranking,
     Readiness,
+    RerankBody,
+    ScoreBody,
+    ScoreList,
     TokenizeBody,
     Tokenized,
     *kserve.TYPES,
@@ -79,7 +88,9 @@ _REQUEST_ID_HEADER = {
 
 def document(models: list[VersionStatus]) -> Json:
     """The document, with examples that work as they are on a server of these models."""
-    chat, completion, embedding = (_example_model(models, task) for task in ("chat", "completion", "embedding"))
+    tasks: tuple[Task, ...] = ("chat", "completion", "embedding", "score", "classify")
+    chat, completion, embedding, score, classify = (_example_model(models, task) for task in tasks)
+    query, documents = "What keeps food warm?", ["A thermos", "A jubako stacks boxes"]
     greeting: Json = {"model": chat, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 32}
     return {
         "openapi": "3.1.0",
@@ -91,6 +102,7 @@ def document(models: list[VersionStatus]) -> Json:
         },
         "tags": [
             {"name": "OpenAI", "description": "What OpenAI's clients use."},
+            {"name": "Scores", "description": "Cross-encoders and classifiers, in the shapes of Cohere, Jina and vLLM."},
             *kserve.TAGS,
             {"name": "Tokens", "description": "A model's own tokenizer, in vLLM's shapes."},
             {"name": "Server", "description": "For what watches the server."},
@@ -129,6 +141,36 @@ def document(models: list[VersionStatus]) -> Json:
                     EmbeddingRequest,
                     examples={"texts": {"value": {"model": embedding, "input": ["One text", "and another"]}}},
                     answer=EmbeddingList,
+                )
+            },
+            "/v1/rerank": {
+                "post": _post(
+                    "createRerank",
+                    "Order documents by how well they answer a query; also at /rerank",
+                    "Scores",
+                    RerankBody,
+                    examples={"documents": {"value": {"model": score, "query": query, "documents": documents, "top_n": 1}}},
+                    answer=Ranking,
+                )
+            },
+            "/v1/score": {
+                "post": _post(
+                    "createScore",
+                    "Score pairs of texts; also at /score",
+                    "Scores",
+                    ScoreBody,
+                    examples={"pairs": {"value": {"model": score, "text_1": query, "text_2": documents}}},
+                    answer=ScoreList,
+                )
+            },
+            "/v1/classify": {
+                "post": _post(
+                    "createClassification",
+                    "Find the class of texts; also at /classify",
+                    "Scores",
+                    ClassifyBody,
+                    examples={"texts": {"value": {"model": classify, "input": ["One text", "and another"]}}},
+                    answer=ClassificationList,
                 )
             },
             "/v1/models": {"get": _get("listModels", "The models of the repository", "OpenAI", ModelList)},

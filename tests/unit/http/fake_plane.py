@@ -51,6 +51,8 @@ CHAT = VersionStatus(
     created=1_700_000_000,
 )
 EMBED = VersionStatus(model="embed", version=1, state="READY", served_names=[], tasks=["embedding"], backend="echo")
+RANK = VersionStatus(model="rank", version=1, state="READY", served_names=[], tasks=["score"], backend="echo")
+SORT = VersionStatus(model="sort", version=1, state="READY", served_names=[], tasks=["classify"], backend="echo")
 
 
 def identity(model: str = "identity", version: int = 1, *, decoupled: bool = False, batch: int = 8) -> VersionStatus:
@@ -80,7 +82,7 @@ class FakePlane:
     """
 
     def __init__(self) -> None:
-        self.statuses = [CHAT, EMBED, identity(), identity(version=3), identity("many", decoupled=True)]
+        self.statuses = [CHAT, EMBED, RANK, SORT, identity(), identity(version=3), identity("many", decoupled=True)]
         self.is_ready = True
         self.asked: list[Request] = []
         self.request_ids: list[str] = []

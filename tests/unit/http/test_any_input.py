@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jubako.http.application import Application
+from jubako.http.openai.rerank import RerankBody
+from jubako.http.openai.score import ScoreBody
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, EmbeddingRequest, TokenizeBody
 from jubako.kserve.trace import Tracing
 from jubako.settings import Settings
@@ -20,6 +22,9 @@ PATHS = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
+    "/v1/rerank",
+    "/v1/score",
+    "/v1/classify",
     "/tokenize",
     "/detokenize",
     "/v1/models",
@@ -29,7 +34,7 @@ PATHS = [
 FIELDS = sorted(
     {
         field
-        for kind in (ChatCompletionRequest, CompletionBody, EmbeddingRequest, TokenizeBody)
+        for kind in (ChatCompletionRequest, CompletionBody, EmbeddingRequest, RerankBody, ScoreBody, TokenizeBody)
         for field in kind.__struct_fields__
         if field != "stream"
     }
@@ -53,7 +58,7 @@ messages = st.lists(
     max_size=3,
 )
 nearly_right = st.fixed_dictionaries(
-    {"model": st.sampled_from(["talk", "embed", "nobody"])},
+    {"model": st.sampled_from(["talk", "embed", "rank", "sort", "nobody"])},
     optional={
         "messages": messages,
         "prompt": json_values,
@@ -109,7 +114,7 @@ def test_any_body(path: str, content: bytes) -> None:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(path=st.sampled_from(PATHS[:5]), body=nearly_right)
+@given(path=st.sampled_from(PATHS[:8]), body=nearly_right)
 def test_any_nearly_right_request(path: str, body: dict[str, Any]) -> None:
     check(send(path, msgspec.json.encode(body), {"content-type": "application/json"}))
 

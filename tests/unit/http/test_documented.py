@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from jubako.dataplane.inference_metrics import InferenceCollector, VersionStatistics
 from jubako.dataplane.metrics import Metrics
+from jubako.http.openai.classify import ClassifyBody
+from jubako.http.openai.rerank import RerankBody
+from jubako.http.openai.score import ScoreBody
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, EmbeddingRequest
 from jubako.messages import StatisticsResult
 from jubako.paths import shipped
@@ -19,8 +23,8 @@ def page(name: str) -> str:
     return Path(shipped("docs") / name).read_text()
 
 
-@pytest.mark.parametrize("kind", [ChatCompletionRequest, CompletionBody, EmbeddingRequest])
-def test_every_field_is_documented(kind: type[ChatCompletionRequest | CompletionBody | EmbeddingRequest]) -> None:
+@pytest.mark.parametrize("kind", [ChatCompletionRequest, CompletionBody, EmbeddingRequest, RerankBody, ScoreBody, ClassifyBody])
+def test_every_field_is_documented(kind: type[msgspec.Struct]) -> None:
     documented = set(re.findall(r"`(\w+)[`.]", page("openai-api.md")))
     assert set(kind.__struct_fields__) - documented == set()
 

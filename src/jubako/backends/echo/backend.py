@@ -24,6 +24,8 @@ from jubako.channel.server import CallContext
 from jubako.errors import PromptTooLong
 from jubako.messages import (
     ChatRequest,
+    ClassifyRequest,
+    ClassifyResult,
     CompletionRequest,
     Delta,
     DetokenizeRequest,
@@ -36,6 +38,8 @@ from jubako.messages import (
     Message,
     ModelInfo,
     Prompt,
+    ScoreRequest,
+    ScoreResult,
     TextPart,
     Timings,
     TokenId,
@@ -48,6 +52,9 @@ from jubako.messages import (
 
 DIMENSIONS = 8
 """Length of an embedding."""
+
+LABELS = ["short", "long"]
+"""The classes of a text: one of a single word is as likely short as long."""
 
 _WORD = re.compile(r"\s*\S+")
 
@@ -103,6 +110,29 @@ class EchoBackend(Backend):
             self._progress += 1
             vectors = [_embedding("".join(words), request.dimensions) for words in texts]
             return EmbedResult(vectors=vectors, usage=Usage(sum(map(len, texts))))
+
+    async def score(self, request: ScoreRequest, call: CallContext) -> ScoreResult:
+        """A document's score is the part of the query's words that are in it."""
+        queries = [_split(query) for query in request.queries]
+        documents = [_split(document) for document in request.documents]
+        if len(queries) == 1:
+            queries *= len(documents)
+        pairs = list(zip(queries, documents, strict=True))
+        for query, document in pairs:
+            self._check_length(len(query) + len(document))
+        with await self._admission.enter(call):
+            self._progress += 1
+            tokens = sum(len(query) + len(document) for query, document in pairs)
+            return ScoreResult(scores=[_overlap(*pair) for pair in pairs], usage=Usage(tokens))
+
+    async def classify(self, request: ClassifyRequest, call: CallContext) -> ClassifyResult:
+        lengths = [len(self._words_of(prompt)) for prompt in request.inputs]
+        for length in lengths:
+            self._check_length(length)
+        with await self._admission.enter(call):
+            self._progress += 1
+            probabilities = [[1 / (length + 1), length / (length + 1)] for length in lengths]
+            return ClassifyResult(labels=LABELS, probabilities=probabilities, usage=Usage(sum(lengths)))
 
     async def tokenize(self, request: TokenizeRequest) -> TokenizeResult:
         text = request.text if request.text is not None else " ".join(map(_text_of, request.messages or []))
@@ -196,6 +226,11 @@ def _certain(word: str, top_logprobs: int) -> TokenLogprob:
     data = list(word.encode())
     top = [TopLogprob(word, 0.0, data)] if top_logprobs else []
     return TokenLogprob(word, 0.0, data, top, zlib.crc32(word.encode()))
+
+
+def _overlap(query: list[str], document: list[str]) -> float:
+    asked = {word.strip() for word in query}
+    return len(asked & {word.strip() for word in document}) / max(len(asked), 1)
 
 
 def _embedding(text: str, dimensions: int | None) -> bytes:

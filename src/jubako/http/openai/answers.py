@@ -69,8 +69,14 @@ class CompletionUsage(Struct, frozen=True):
 
 
 class EmbeddingUsage(Struct, frozen=True):
+    """Tokens of what was read; nothing was generated."""
+
     prompt_tokens: int
     total_tokens: int
+
+    @classmethod
+    def of(cls, usage: Usage) -> EmbeddingUsage:
+        return cls(usage.prompt_tokens, usage.prompt_tokens)
 
 
 # --- what an answer says of itself ------------------------------------------------------------------------------------------

@@ -24,8 +24,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
         result = await plane.embed(request, exchange.request_id)
     in_base64 = body.encoding_format == "base64"
     data = [Embedding(index, _as_base64(v) if in_base64 else _as_floats(v)) for index, v in enumerate(result.vectors)]
-    tokens = result.usage.prompt_tokens
-    await exchange.answer(encode(EmbeddingList(data, body.model, EmbeddingUsage(tokens, tokens))))
+    await exchange.answer(encode(EmbeddingList(data, body.model, EmbeddingUsage.of(result.usage))))
 
 
 def _as_base64(vector: bytes) -> str:

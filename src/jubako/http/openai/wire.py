@@ -315,12 +315,21 @@ class EmbeddingRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def request(self) -> EmbedRequest:
         """Raises InvalidRequest."""
-        inputs = _prompts(self.input, "input")
-        for position, text in enumerate(inputs):
-            if not text:
-                param = "input" if len(inputs) == 1 else f"input[{position}]"
-                raise InvalidRequest("An input can't be empty.", param=param)
-        return EmbedRequest(model=self.model, inputs=inputs, dimensions=self.dimensions)
+        return EmbedRequest(model=self.model, inputs=inputs_of(self.input), dimensions=self.dimensions)
+
+
+def inputs_of(given: Prompts) -> list[Prompt]:
+    """What the field 'input' holds, in any of the four forms.
+
+    Raises:
+        InvalidRequest: the forms are mixed, or one is empty.
+    """
+    inputs = _prompts(given, "input")
+    for position, text in enumerate(inputs):
+        if not text:
+            param = "input" if len(inputs) == 1 else f"input[{position}]"
+            raise InvalidRequest("An input can't be empty.", param=param)
+    return inputs
 
 
 def _prompts(given: str | list[str | int | list[int]], param: str) -> list[Prompt]:
