@@ -36,6 +36,7 @@ BACKENDS: dict[str, BackendDeclaration] = {
             default_tasks=("chat", "completion"),
             needs_weights=True,
             modules=("torch", "transformers", "llguidance"),
+            batches=True,
         ),
         BackendDeclaration(
             name="python",

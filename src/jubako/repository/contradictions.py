@@ -15,6 +15,9 @@ Contradiction: TypeAlias = tuple[FieldPath, str]
 TENSOR_FIELDS = ("inputs", "outputs", "max_batch_size", "batching", "decoupled", "warmup")
 """The fields of :class:`ModelConfig` that mean something for tensor models only."""
 
+BATCHING_FIELDS = ("max_batch_size", "batching")
+"""Those of them that mean something for models of text, too, whose backend says that it batches."""
+
 
 def contradictions(config: ModelConfig) -> list[Contradiction]:
     """All of them, in the order of the fields."""

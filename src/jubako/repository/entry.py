@@ -11,7 +11,7 @@ from typing import get_args
 from jubako.messages import Task
 from jubako.protos import inference
 from jubako.repository.config import ModelConfig, TensorConfig, VersionPolicy
-from jubako.repository.contradictions import TENSOR_FIELDS
+from jubako.repository.contradictions import BATCHING_FIELDS, TENSOR_FIELDS
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
 from jubako.repository.labels import read_labels
@@ -188,7 +188,7 @@ class _Reader:
         foreign = _TEXT_FIELDS if declaration.tasks == ("infer",) else () if "infer" in declaration.tasks else TENSOR_FIELDS
         kind = "models of text" if foreign == _TEXT_FIELDS else "tensor models"
         for name in foreign:
-            if name in self.document.fields:
+            if name in self.document.fields and not (declaration.batches and name in BATCHING_FIELDS):
                 serves = ", ".join(declaration.tasks)
                 self._problem((name,), f"`{name}` is for {kind}; the backend {declaration.name!r} serves: {serves}.")
 

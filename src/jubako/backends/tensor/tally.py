@@ -5,10 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from jubako.backends.tensor.intake import Member
 from jubako.messages import BatchStatistics, Duration, SchedulerStatistics, StatisticsResult
+
+
+class Arrived(Protocol):
+    """What was computed."""
+
+    @property
+    def arrival(self) -> float:
+        """When it came."""
 
 
 class Times(NamedTuple):
@@ -54,7 +61,7 @@ class Tally:
         self._failures_s = 0.0
         self._sizes: dict[int, _Size] = {}
 
-    def executed(self, members: Sequence[Member], rows: int, times: Times) -> None:
+    def executed(self, members: Sequence[Arrived], rows: int, times: Times) -> None:
         """A batch of `rows` rows was computed."""
         requests = len(members)
         arrivals = members[0].arrival if requests == 1 else sum([member.arrival for member in members])
@@ -66,7 +73,7 @@ class Tally:
                 size = self._sizes[rows] = _Size()
             size.add(requests, times)
 
-    def failed(self, members: Sequence[Member], ended: float) -> None:
+    def failed(self, members: Sequence[Arrived], ended: float) -> None:
         """A batch ended in an error."""
         with self._lock:
             self._failures += len(members)

@@ -1,0 +1,1 @@
+"""Models that read text and give numbers: embeddings, scores, classes."""
