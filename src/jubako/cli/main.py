@@ -6,6 +6,7 @@ import typer
 
 from jubako.cli.chat import chat
 from jubako.cli.doctor import doctor
+from jubako.cli.environment import env
 from jubako.cli.loading import load, unload
 from jubako.cli.repository import check, ls, pull, schema
 from jubako.cli.serve import serve
@@ -32,5 +33,6 @@ app.command(rich_help_panel=REPOSITORY)(ls)
 app.command(rich_help_panel=REPOSITORY)(pull)
 app.command(rich_help_panel=REPOSITORY)(check)
 app.command(rich_help_panel=REPOSITORY)(schema)
+app.add_typer(env, rich_help_panel=REPOSITORY)
 app.command(rich_help_panel=ABOUT)(doctor)
 app.command("version", rich_help_panel=ABOUT)(print_version)

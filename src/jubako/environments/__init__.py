@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from jubako.environments.resolution import Tenant, interpreter, located
 
-from jubako.repository.config import EnvironmentConfig
-
-
-def interpreter(environment: str | EnvironmentConfig | None) -> str:
-    """Path of the interpreter that an entry's `environment` means; "" for the server's own."""
-    if isinstance(environment, str) and "/" in environment:
-        path = Path(environment).expanduser()
-        return str(path / "bin" / "python" if path.is_dir() else path)
-    return ""
+__all__ = ["Tenant", "interpreter", "located"]

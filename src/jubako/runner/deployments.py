@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jubako.backends.base import ModelSpec
 from jubako.backends.declarations import BACKENDS
-from jubako.environments import interpreter
+from jubako.environments import Tenant, interpreter, located
 from jubako.errors import ConfigurationError, ModelNotFound, ModelNotReady
 from jubako.messages import VersionState, VersionStatus
 from jubako.repository.cache import Cache
@@ -114,8 +114,12 @@ def _claims_of_folders(entry: Entry, entries: set[str]) -> list[Problem]:
 def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
     """`version` as it is to be run; its weights come from `cache` or go there."""
 
+    tenant = _tenant(model)
+
     def specify(report: Report) -> ModelSpec:
-        return specification(model, version, fetch_weights(version, cache, _Percent(report)))
+        # Before the weights: whoever lacks the engine is told so at once, and not after a download.
+        python = interpreter(tenant, cache.root)
+        return specification(model, version, fetch_weights(version, cache, _Percent(report)), python)
 
     return Deployment(
         model=model.name,
@@ -123,7 +127,7 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
         backend=model.config.backend,
         tasks=list(model.tasks),
         specify=specify,
-        fingerprint=fingerprint(model, version, specification(model, version, None)),
+        fingerprint=fingerprint(model, version, specification(model, version, None, _python_if_any(tenant, cache.root))),
         served_names=list(model.served_names),
         instances=model.config.instances,
         limits=model.config.limits,
@@ -133,8 +137,8 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
     )
 
 
-def specification(model: Model, version: Version, weights: Path | None) -> ModelSpec:
-    """What an instance of `version` is told."""
+def specification(model: Model, version: Version, weights: Path | None, python: str) -> ModelSpec:
+    """What an instance of `version` is told; `python` is the interpreter that runs it, "" for this one."""
     limits = model.config.limits
     return ModelSpec(
         model=model.name,
@@ -160,8 +164,28 @@ def specification(model: Model, version: Version, weights: Path | None) -> Model
         tool_call_parser=model.config.tool_call_parser,
         reasoning_parser=model.config.reasoning_parser,
         adapters={name: str(model.folder / path) for name, path in model.config.adapters.items()},
-        interpreter=str(interpreter(model.config.environment)),
+        interpreter=python,
     )
+
+
+def _tenant(model: Model) -> Tenant:
+    declaration = model.declaration
+    return Tenant(
+        model=model.name,
+        folder=model.folder,
+        backend=declaration.name,
+        environment=model.config.environment,
+        modules=declaration.modules,
+        installs=f'pip install "jubako[{declaration.extra}]"' if declaration.extra else "",
+    )
+
+
+def _python_if_any(tenant: Tenant, cache_dir: Path) -> str:
+    try:
+        return located(tenant, cache_dir)
+    except ConfigurationError:
+        # Said when the version is loaded: an entry whose environment is still to be made is read like any other.
+        return ""
 
 
 class _Percent:
