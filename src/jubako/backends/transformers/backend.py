@@ -69,8 +69,8 @@ def choose(spec: ModelSpec) -> Backend:
     writes, encodes = GENERATING.intersection(spec.tasks), ENCODING.intersection(spec.tasks)
     if writes and encodes:
         raise ConfigurationError(
-            f"The model {spec.model!r} is to serve {', '.join(sorted(writes))} and {', '.join(sorted(encodes))}. With transformers "
-            "a model either writes text or encodes it; make an entry for each."
+            f"The model {spec.model!r} shall serve {', '.join(sorted(writes | encodes))}. With transformers a model either writes "
+            "text or encodes it; make an entry for each."
         )
     weights, params = Path(spec.weights), TransformersParams(**spec.params)
     # Each kind brings modules of its own, which the other need not wait for.
