@@ -54,5 +54,12 @@ class TransformersParams:
     num_threads: Annotated[int, Ge(1)] | None = None
     """Threads that compute on the CPU. Default: the processors minus one, at least one, so that the gateway has one to itself."""
 
+    pooling: Literal["mean", "cls", "lasttoken", "max", "weightedmean", "mean_sqrt_len_tokens"] | None = None
+    """How an embedding is made of its tokens' vectors. Default: what the files of sentence-transformers beside the weights say;
+    without them ``mean``, and ``lasttoken`` for models that write text."""
+
+    normalize: bool | None = None
+    """Whether embeddings are made to have length one. Default: what the files of sentence-transformers say; without them true."""
+
     trust_remote_code: bool = False
     """Run Python code that lies beside the weights. It can do all that the server may do. Default false."""
