@@ -252,7 +252,7 @@ class ModelConfig:
 
     convert: Literal["gguf-to-hf"] | None = None
     """What is made of the weights before they are loaded, once, and kept in the cache: ``gguf-to-hf`` makes a folder in Hugging
-    Face's format of a GGUF file. Default: they are loaded as they are."""
+    Face's format of a GGUF file, and leaves alone what is such a folder already. Default: they are loaded as they are."""
 
     environment: str | EnvironmentConfig | None = None
     """The Python environment in which the model runs: the name of one that ``jubako env create`` has made, a path to a virtual

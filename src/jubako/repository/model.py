@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jubako.messages import Task
 from jubako.repository.config import ModelConfig
@@ -25,6 +25,7 @@ class Version:
         source: Where the weights come from; None for a backend without weights.
         sha256: The digest that the weights must have: of the file, or of files of the folder by their paths.
         engine: The engine's parameters as builtins, checked, defaults filled in.
+        convert: What is made of the weights before they are loaded; None loads them as they are.
     """
 
     model_name: str
@@ -33,6 +34,7 @@ class Version:
     source: Source | None
     sha256: str | Mapping[str, str] | None
     engine: dict[str, Any]
+    convert: Literal["gguf-to-hf"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from jubako.errors import ConfigurationError
 from jubako.repository.config import VersionPolicy
@@ -112,7 +112,13 @@ class _Reader:
         if engine is None:
             return None
         return Version(
-            model_name=self.entry.name, number=self.number, folder=self.folder, source=source, sha256=pins, engine=engine
+            model_name=self.entry.name,
+            number=self.number,
+            folder=self.folder,
+            source=source,
+            sha256=pins,
+            engine=engine,
+            convert=self._convert(particular),
         )
 
     def _engine(self, particular: Document) -> dict[str, Any] | None:
@@ -125,6 +131,11 @@ class _Reader:
             here = len(fault.path) > 1 and fault.path[1] in over
             self.problems.append((particular if here else self.general).problem(fault.path, fault.message))
         return checked.value
+
+    def _convert(self, particular: Document) -> Literal["gguf-to-hf"] | None:
+        """What is made of the weights; other words have been reported."""
+        said = particular.fields.get("convert") or self.general.fields.get("convert")
+        return "gguf-to-hf" if said == "gguf-to-hf" else None
 
     def _weights(self, particular: Document) -> tuple[Source | None, Pins]:
         """Where the weights come from, and the digests that go with that: those of the entry go with its own source."""

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from jubako.backends.base import ModelSpec
 from jubako.backends.declarations import BACKENDS
+from jubako.conversion import Conversion, converted_weights, converting_interpreter, dtype_for
 from jubako.environments import Tenant, interpreter, located
 from jubako.errors import ConfigurationError, ModelNotFound, ModelNotReady
 from jubako.messages import VersionState, VersionStatus
 from jubako.repository.cache import Cache
 from jubako.repository.entry import Entry, read_entry
 from jubako.repository.problem import Problem
+from jubako.repository.progress import Silent
 from jubako.repository.repository import Model, Version, read_repository
 from jubako.repository.selection import check_names, selected
 from jubako.repository.sources import fetch_weights
@@ -119,7 +121,8 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
     def specify(report: Report) -> ModelSpec:
         # Before the weights: whoever lacks the engine is told so at once, and not after a download.
         python = interpreter(tenant, cache.root)
-        return specification(model, version, fetch_weights(version, cache, _Percent(report)), python)
+        weights = fetch_weights(version, cache, _Percent(report))
+        return specification(model, version, _as_the_engine_reads(version, weights, cache, python, report), python)
 
     return Deployment(
         model=model.name,
@@ -165,6 +168,21 @@ def specification(model: Model, version: Version, weights: Path | None, python: 
         reasoning_parser=model.config.reasoning_parser,
         adapters={name: str(model.folder / path) for name, path in model.config.adapters.items()},
         interpreter=python,
+    )
+
+
+def _as_the_engine_reads(version: Version, weights: Path | None, cache: Cache, python: str, report: Report) -> Path | None:
+    """`weights`, or what the entry wants made of them; `python` is the interpreter that runs the entry."""
+    if version.convert is None or weights is None:
+        return weights
+    conversion = Conversion.of(weights, str(version.source), dtype_for(version.engine), cache, Silent())
+    if conversion is None:
+        return weights
+    return converted_weights(
+        conversion,
+        cache.root,
+        python=lambda: converting_interpreter(python, cache.root),
+        watch=lambda _, share: report(f"converting {round(100 * share)} %"),
     )
 
 

@@ -29,7 +29,9 @@ def fingerprint(model: Model, version: Version, spec: ModelSpec) -> str:
     # What it says of versions is for those who ask; it names others than this one.
     spec = msgspec.structs.replace(spec, config=_without_version_policy(spec.config))
     digest.update(msgspec.msgpack.encode(spec, order="deterministic"))
-    digest.update(repr((str(version.source), version.sha256, model.config.instances, model.config.limits)).encode())
+    digest.update(
+        repr((str(version.source), version.sha256, version.convert, model.config.instances, model.config.limits)).encode()
+    )
     for line in _files(model, version):
         digest.update(line.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
