@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
+from jubako.dataplane.buckets import SECONDS, TOKENS
+from jubako.dataplane.engine_metrics import InstanceMetrics, engine_families
 from jubako.dataplane.inference_metrics import InferenceCollector, VersionStatistics
+from jubako.dataplane.vllm_metrics import TextVersion, vllm_families
 from jubako.errors import JubakoError
-from jubako.messages import Timings, Usage, VersionStatus
+from jubako.messages import FinishReason, Timings, Usage, VersionStatus
 
 _LABELS = ("model", "version", "task")
 _VERSION = ("model", "version")
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250)
 
 
 class Metrics:
@@ -36,8 +41,8 @@ class Metrics:
         # The library has one kind of value for a process, and would go by an environment variable that BentoML always sets.
         values.ValueClass = _values_in_files() if folder is not None else values.MutexValue
 
-        def histogram(name: str, documentation: str) -> Histogram:
-            return Histogram(name, documentation, _LABELS, buckets=_SECONDS, registry=registry)
+        def histogram(name: str, documentation: str, buckets: Sequence[float] = SECONDS) -> Histogram:
+            return Histogram(name, documentation, _LABELS, buckets=buckets, registry=registry)
 
         def counter(name: str, documentation: str, *more: str) -> Counter:
             return Counter(name, documentation, (*_LABELS, *more), registry=registry)
@@ -57,6 +62,10 @@ class Metrics:
         self.prompt_tokens = counter("jubako_prompt_tokens", "Prompt tokens, cached ones included.")
         self.cached_tokens = counter("jubako_cached_prompt_tokens", "Prompt tokens that the engine had in its cache.")
         self.generated_tokens = counter("jubako_generation_tokens", "Generated tokens.")
+        self.success = counter("jubako_request_success", "Choices of chats and completions, by why they ended.", "finish_reason")
+        self.generation = histogram("jubako_generation_seconds", "From arrival to the last byte of what was generated whole.")
+        self.prompt_size = histogram("jubako_request_prompt_tokens", "Prompt tokens of a request that generated.", TOKENS)
+        self.answer_size = histogram("jubako_request_generation_tokens", "Tokens that a request generated.", TOKENS)
         self.ready = latest("jubako_model_ready", "1 if the version can answer, else 0.")
         self.running = latest("jubako_requests_running", "Requests in the engines, by their own word.")
         self.queued = latest("jubako_requests_queued", "Requests that wait for a slot.")
@@ -67,16 +76,39 @@ class Metrics:
             metrics = self._tasks[key] = TaskMetrics(self, *key)
         return metrics
 
-    def page(self, inference: Iterable[VersionStatistics]) -> bytes:
-        """The metrics of all gateway processes, and of the instances' own word, in Prometheus' text format."""
-        of_instances = CollectorRegistry()
-        of_instances.register(InferenceCollector(inference))
+    def page(
+        self,
+        inference: Iterable[VersionStatistics] = (),
+        texts: Sequence[TextVersion] = (),
+        engines: Iterable[InstanceMetrics] = (),
+    ) -> bytes:
+        """Everything in Prometheus' text format.
+
+        Args:
+            inference: What instances of tensor models say of themselves.
+            texts: The text models, whose metrics are given under vLLM's names too.
+            engines: What engines measure themselves.
+        """
+        families = list(self._of_all_processes())
+        families += vllm_families(families, texts)
+        families += InferenceCollector(inference).collect()
+        families += engine_families(engines, taken={family.name for family in families})
+        return generate_latest(_Collected(families))
+
+    def _of_all_processes(self) -> Iterable[Metric]:
         if self._folder is None:
-            return generate_latest(self._registry) + generate_latest(of_instances)
+            return self._registry.collect()
         _forget_dead_processes(self._folder)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(of_instances)
+        return MultiProcessCollector(registry, str(self._folder)).collect()  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Collected(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
 
 
 class TaskMetrics:
@@ -85,7 +117,9 @@ class TaskMetrics:
     def __init__(self, metrics: Metrics, model: str, version: int, task: str) -> None:
         labels = (model, str(version), task)
         self._labels = labels
+        self._metrics = metrics
         self._errors = metrics.errors
+        self._success: dict[str, Counter] = {}
         self.requests = metrics.requests.labels(*labels)
         self.in_flight = metrics.in_flight.labels(*labels)
         self.seconds = metrics.seconds.labels(*labels)
@@ -95,6 +129,25 @@ class TaskMetrics:
         self.prompt_tokens = metrics.prompt_tokens.labels(*labels)
         self.cached_tokens = metrics.cached_tokens.labels(*labels)
         self.generated_tokens = metrics.generated_tokens.labels(*labels)
+
+    # Of those that generate text, and of no other.
+
+    @cached_property
+    def generation(self) -> Histogram:
+        return self._metrics.generation.labels(*self._labels)
+
+    @cached_property
+    def prompt_size(self) -> Histogram:
+        return self._metrics.prompt_size.labels(*self._labels)
+
+    @cached_property
+    def answer_size(self) -> Histogram:
+        return self._metrics.answer_size.labels(*self._labels)
+
+    def success(self, reason: FinishReason) -> Counter:
+        if (counter := self._success.get(reason)) is None:
+            counter = self._success[reason] = self._metrics.success.labels(*self._labels, reason)
+        return counter
 
     def measure(self) -> Measurement:
         return Measurement(self)
@@ -109,6 +162,7 @@ class Measurement:
     def __init__(self, metrics: TaskMetrics) -> None:
         self._metrics = metrics
         self._start = time.perf_counter()
+        self._generated = False
 
     def __enter__(self) -> Self:
         self._metrics.requests.inc()
@@ -116,15 +170,30 @@ class Measurement:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        seconds = time.perf_counter() - self._start
         self._metrics.in_flight.dec()
-        self._metrics.seconds.observe(time.perf_counter() - self._start)
-        if exc is not None:
+        self._metrics.seconds.observe(seconds)
+        if exc is None:
+            if self._generated:
+                self._metrics.generation.observe(seconds)
+        else:
             self._metrics.error(type(exc).__name__ if isinstance(exc, JubakoError) else "Cancelled")
 
     def usage(self, usage: Usage) -> None:
         self._metrics.prompt_tokens.inc(usage.prompt_tokens)
         self._metrics.cached_tokens.inc(usage.cached_tokens)
         self._metrics.generated_tokens.inc(usage.completion_tokens)
+
+    def finished(self, reason: FinishReason) -> None:
+        """One choice of a text ended."""
+        self._metrics.success(reason).inc()
+
+    def generated(self, usage: Usage) -> None:
+        """All choices of a text did; `usage` is what they cost."""
+        self._generated = True
+        self.usage(usage)
+        self._metrics.prompt_size.observe(usage.prompt_tokens)
+        self._metrics.answer_size.observe(usage.completion_tokens)
 
     def timings(self, timings: Timings) -> None:
         self._metrics.queue.observe(timings.queue_s)

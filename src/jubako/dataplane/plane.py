@@ -11,14 +11,18 @@ from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
 from jubako.dataplane.control import Control
+from jubako.dataplane.engine_metrics import InstanceMetrics
 from jubako.dataplane.inference_metrics import VersionStatistics
+from jubako.dataplane.instances import InstanceActivity
 from jubako.dataplane.metrics import Measurement, Metrics
 from jubako.dataplane.statistics import total
+from jubako.dataplane.vllm_metrics import TextVersion
 from jubako.errors import DeadlineExceeded, Forbidden, InstanceLost, JubakoError, ModelNotReady
 from jubako.messages import (
     ChatRequest,
     ClassifyRequest,
     ClassifyResult,
+    Delta,
     DetokenizeRequest,
     DetokenizeResult,
     EmbedRequest,
@@ -159,33 +163,51 @@ class DataPlane:
 
     async def statistics(self, name: str) -> StatisticsResult:
         """What the instances of the version that `name` means have done since they were loaded, added up."""
-        return total(await self._statistics(self.model(name)))
+        version = self.model(name)
+        found = await self._statistics([(version, channel) for channel in self._fleet.channels(version)])
+        return total(list(found.values()))
+
+    async def activity(self, version: VersionStatus) -> list[InstanceActivity]:
+        """What each instance of a version is doing."""
+        channels = {channel.name: channel for channel in self._fleet.channels(version)}
+        found = await self._statistics([(version, channel) for channel in channels.values()])
+        return [
+            InstanceActivity.of(instance, channel.load if channel else None, found.get(channel) if channel else None)
+            for instance in version.instances
+            for channel in [channels.get(instance.id)]
+        ]
 
     async def metrics(self) -> bytes:
         """The Prometheus page."""
+        asked = [(version, channel) for version in self._fleet.catalog.versions for channel in self._fleet.channels(version)]
+        # First, because with its answer each instance says how busy it is now.
+        found = await self._statistics(asked)
         inference: list[VersionStatistics] = []
+        texts: list[TextVersion] = []
         for version in self._fleet.catalog.versions:
             channels = self._fleet.channels(version)
             labels = (version.model, str(version.version))
+            running, queued = sum(c.load.running for c in channels), sum(c.load.queued for c in channels)
             self._metrics.ready.labels(*labels).set(bool(channels))
-            self._metrics.running.labels(*labels).set(sum(channel.load.running for channel in channels))
-            self._metrics.queued.labels(*labels).set(sum(channel.load.queued for channel in channels))
+            self._metrics.running.labels(*labels).set(running)
+            self._metrics.queued.labels(*labels).set(queued)
+            if text_tensors.generates(version):
+                texts.append(TextVersion(version.model, version.version, running, queued, _kv_cache_usage(channels)))
+            counted = [found[channel] for channel in channels if channel in found]
             if "infer" in version.tasks and channels:
-                inference.append(VersionStatistics(version.model, version.version, total(await self._statistics(version))))
-        return self._metrics.page(inference)
+                inference.append(VersionStatistics(version.model, version.version, total(counted)))
+        engines = [
+            InstanceMetrics(version.model, version.version, channel.name, found[channel].engine_metrics)
+            for version, channel in asked
+            if channel in found
+        ]
+        return self._metrics.page(inference, texts, engines)
 
-    async def _statistics(self, version: VersionStatus) -> list[StatisticsResult]:
-        """What each instance says; one that is too busy to say anything soon is left out."""
+    async def _statistics(self, asked: Sequence[tuple[VersionStatus, ChannelClient]]) -> dict[ChannelClient, StatisticsResult]:
+        """What each instance says, all asked at once; one that is too busy to say anything soon is left out."""
         deadline = asyncio.get_running_loop().time() + STATISTICS_S
-        found: list[StatisticsResult] = []
-        for channel in self._fleet.channels(version):
-            with contextlib.suppress(TimeoutError, JubakoError):
-                request = StatisticsRequest(model=version.model)
-                with channel.call(request, stream=False, request_id="statistics", deadline=deadline) as call:
-                    result = await call.result()
-                    assert isinstance(result, StatisticsResult)
-                    found.append(result)
-        return found
+        answers = await asyncio.gather(*(_say(version, channel, deadline) for version, channel in asked))
+        return {channel: said for (_, channel), said in zip(asked, answers, strict=True) if said is not None}
 
     # What can be asked
 
@@ -289,6 +311,8 @@ class DataPlane:
                     else:
                         assert isinstance(result, kind), f"{type(result).__name__} instead of {kind.__name__}"
                         if isinstance(result, GenerateResult):
+                            for choice in result.choices:
+                                measurement.finished(choice.finish_reason)
                             _observe(measurement, [result.usage, result.timings])
                         elif isinstance(result, EmbedResult | ScoreResult | ClassifyResult):
                             measurement.usage(result.usage)
@@ -311,6 +335,22 @@ def _task(request: Request) -> str:
     return "chat" if isinstance(request, ChatRequest) else request.__struct_config__.tag  # type: ignore[return-value]
 
 
+async def _say(version: VersionStatus, channel: ChannelClient, deadline: float) -> StatisticsResult | None:
+    """What one instance has done; None if it does not say so by `deadline`."""
+    with contextlib.suppress(TimeoutError, JubakoError):
+        request = StatisticsRequest(model=version.model)
+        with channel.call(request, stream=False, request_id="statistics", deadline=deadline) as call:
+            result = await call.result()
+            assert isinstance(result, StatisticsResult)
+            return result
+    return None
+
+
+def _kv_cache_usage(channels: Sequence[ChannelClient]) -> float | None:
+    known = [channel.load.kv_cache_usage for channel in channels if channel.load.kv_cache_usage is not None]
+    return sum(known) / len(known) if known else None
+
+
 def _too_late(version: VersionStatus) -> DeadlineExceeded:
     return DeadlineExceeded(
         f"The request took longer than {version.timeout_s:g} seconds, the limit of the model {version.model!r} "
@@ -320,7 +360,10 @@ def _too_late(version: VersionStatus) -> DeadlineExceeded:
 
 def _observe(measurement: Measurement, events: Sequence[StreamEvent]) -> None:
     for event in events:
-        if isinstance(event, Usage):
-            measurement.usage(event)
+        if isinstance(event, Delta):
+            if event.finish_reason is not None:
+                measurement.finished(event.finish_reason)
+        elif isinstance(event, Usage):
+            measurement.generated(event)
         elif isinstance(event, Timings):
             measurement.timings(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from jubako.dataplane.instances import InstanceActivity
 from jubako.messages import (
     ClassifyRequest,
     ClassifyResult,
@@ -51,6 +52,9 @@ class Plane(Protocol):
 
     async def statistics(self, name: str) -> StatisticsResult:
         """What the instances of the version that `name` means have done, summed."""
+
+    async def activity(self, version: VersionStatus) -> list[InstanceActivity]:
+        """What each instance of a version is doing; one that does not say so soon is told of as far as it is known."""
 
     async def load(self, model: str) -> None:
         """Read the entry again and serve its versions; return once they can answer. A model that is served already goes on

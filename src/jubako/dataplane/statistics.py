@@ -23,6 +23,8 @@ def total(statistics: Sequence[StatisticsResult]) -> StatisticsResult:
         compute_output=_sum([each.compute_output for each in statistics]),
         batches=_batches([batch for each in statistics for batch in each.batches]),
         scheduler=_scheduler([each.scheduler for each in statistics if each.scheduler is not None]),
+        requests=sum(each.requests for each in statistics),
+        last_request_ms=max((each.last_request_ms for each in statistics), default=0),
     )
 
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InternalError, JubakoError
-from jubako.http import documentation, health
+from jubako.http import documentation, health, stat
 from jubako.http.access_log import AccessLog
 from jubako.http.exchange import ClientGone, Exchange, Lookout
 from jubako.http.kserve import errors as kserve_errors
@@ -55,6 +55,8 @@ def routes(tracing: Tracing) -> Routes:
         table.add("POST", path, endpoint)
     table.add("GET", "/v1/models", models.index)
     table.add("GET", models.PREFIX, models.retrieve)
+    table.add("GET", "/v1/stat", stat.index)
+    table.add("GET", stat.PREFIX, stat.retrieve)
     table.add("POST", "/tokenize", tokenize.tokenize)
     table.add("POST", "/detokenize", tokenize.detokenize)
     add_kserve_routes(table, tracing)

@@ -37,11 +37,13 @@ from jubako.http.openai.classify import ClassificationList, ClassifyBody
 from jubako.http.openai.rerank import Ranking, RerankBody
 from jubako.http.openai.score import ScoreBody, ScoreList
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, DetokenizeBody, EmbeddingRequest, TokenizeBody
+from jubako.http.stat import Activity, ModelActivity
 from jubako.messages import Task, VersionStatus
 
 Json = dict[str, Any]
 
 _TYPES = (
+    Activity,
     Alive,
     ChatCompletion,
     ChatCompletionChunk,
@@ -56,6 +58,7 @@ _TYPES = (
     EmbeddingRequest,
     ErrorAnswer,
     Model,
+    ModelActivity,
     ModelList,
     Ranking,
     Readiness,
@@ -77,6 +80,8 @@ _POST_ERRORS: tuple[tuple[type[JubakoError], str], ...] = (
     (ModelNotReady, "The model is loading, failed, or its process died. Try again after `retry-after` seconds."),
     (DeadlineExceeded, "It took longer than the model's limits allow."),
 )
+
+_UNKNOWN_MODEL: tuple[tuple[type[JubakoError], str], ...] = ((ModelNotFound, "No model has that name."),)
 
 _REQUEST_ID_HEADER = {
     "x-request-id": {
@@ -176,17 +181,8 @@ def document(models: list[VersionStatus]) -> Json:
             "/v1/models": {"get": _get("listModels", "The models of the repository", "OpenAI", ModelList)},
             "/v1/models/{model}": {
                 "get": {
-                    **_get("retrieveModel", "One model", "OpenAI", Model, errors=((ModelNotFound, "No model has that name."),)),
-                    "parameters": [
-                        {
-                            "name": "model",
-                            "in": "path",
-                            "required": True,
-                            "description": "Its folder's name or one of its served names; slashes and colons may be in it.",
-                            "schema": {"type": "string", "minLength": 1},
-                            "example": chat,
-                        }
-                    ],
+                    **_get("retrieveModel", "One model", "OpenAI", Model, errors=_UNKNOWN_MODEL),
+                    "parameters": [_model_name(chat)],
                 }
             },
             "/tokenize": {
@@ -210,6 +206,13 @@ def document(models: list[VersionStatus]) -> Json:
                 )
             },
             **kserve.paths(models),
+            "/v1/stat": {"get": _get("statAll", "What the instances of all models are doing", "Server", Activity)},
+            "/v1/stat/{model}": {
+                "get": {
+                    **_get("stat", "What the instances of one are", "Server", ModelActivity, errors=_UNKNOWN_MODEL),
+                    "parameters": [_model_name(chat)],
+                }
+            },
             "/livez": {"get": _get("livez", "Whether the process is alive", "Server", Alive)},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
@@ -226,6 +229,18 @@ def _schemas() -> Json:
 
 def _example_model(models: list[VersionStatus], task: Task) -> str:
     return next((status.model for status in models if task in status.tasks), "smollm2")
+
+
+def _model_name(example: str) -> Json:
+    """The parameter of a path that ends with a model's name."""
+    return {
+        "name": "model",
+        "in": "path",
+        "required": True,
+        "description": "Its folder's name or one of its served names; slashes and colons may be in it.",
+        "schema": {"type": "string", "minLength": 1},
+        "example": example,
+    }
 
 
 def _schema(kind: type[msgspec.Struct]) -> Json:

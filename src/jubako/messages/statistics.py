@@ -72,6 +72,8 @@ class StatisticsResult(Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     Attributes:
         last_inference_ms: When the last request came, milliseconds since 1970.
         inferences: Rows that were computed; `executions`: batches.
+        requests: Requests of every kind that have come, whatever became of them.
+        last_request_ms: When the last of them came, milliseconds since 1970; 0 before the first.
     """
 
     last_inference_ms: int = 0
@@ -86,3 +88,5 @@ class StatisticsResult(Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     batches: list[BatchStatistics] = []
     scheduler: SchedulerStatistics | None = None
     engine_metrics: list[EngineMetric] = []
+    requests: int = 0
+    last_request_ms: int = 0

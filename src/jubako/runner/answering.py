@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+
+import msgspec
 
 from jubako.backends.base import Backend
 from jubako.channel.server import CallContext, Cancel, Done, closing
@@ -22,6 +25,7 @@ from jubako.messages import (
     Result,
     ScoreRequest,
     StatisticsRequest,
+    StatisticsResult,
     StreamEvent,
     Task,
     TokenizeRequest,
@@ -46,8 +50,14 @@ class Answers:
         self._backend = backend
         self._signature = signature
         self._infers = "infer" in backend.spec.tasks
+        self._requests = 0
+        self._last_request_s = 0.0
 
     def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+        self._count()
+        return self._submit(request, done)
+
+    def _submit(self, request: InferRequest, done: Done) -> Cancel | None:
         if not self._infers:
             self._require_task(request)
         if not request.outputs:
@@ -64,6 +74,7 @@ class Answers:
         return self._backend.submit(receive(request), deliver_and_say)
 
     def stream(self, request: Request, call: CallContext) -> AsyncIterator[StreamEvent]:
+        self._count()
         self._require_task(request)
         match request:
             case ChatRequest() | CompletionRequest():
@@ -76,6 +87,8 @@ class Answers:
                 )
 
     async def answer(self, request: Request, call: CallContext) -> Result:
+        if not isinstance(request, InferRequest | StatisticsRequest):  # tensors were submitted first, and counted then
+            self._count()
         self._require_task(request)
         match request:
             case ChatRequest() | CompletionRequest():
@@ -93,7 +106,16 @@ class Answers:
             case InferRequest():
                 return deliver(request.outputs, await self._infer(receive(request), call), self._signature)
             case StatisticsRequest():
-                return self._backend.statistics()
+                return self._statistics()
+
+    def _count(self) -> None:
+        self._requests += 1
+        self._last_request_s = time.time()
+
+    def _statistics(self) -> StatisticsResult:
+        return msgspec.structs.replace(
+            self._backend.statistics(), requests=self._requests, last_request_ms=round(self._last_request_s * 1e3)
+        )
 
     async def _generate(self, request: GenerateRequest, call: CallContext) -> GenerateResult:
         events = self._backend.generate(request, call)
@@ -121,7 +143,7 @@ class Answers:
 
     async def _only_answer(self, request: InferRequest, call: CallContext) -> InferResult:
         answer: asyncio.Future[InferResult] = asyncio.get_running_loop().create_future()
-        cancel = self.submit(request, lambda outcome: _settle(answer, outcome))
+        cancel = self._submit(request, lambda outcome: _settle(answer, outcome))
         if cancel is None:
             return deliver(request.outputs, await self._infer(receive(request), call), self._signature)
         try:

@@ -25,6 +25,9 @@ from jubako.messages import (
     Request,
     Result,
     Snapshot,
+    StatisticsRequest,
+    StatisticsResult,
+    Timings,
     Usage,
     VersionState,
     VersionStatus,
@@ -42,13 +45,21 @@ class Model:
         self.asked = 0
         self.cancelled = 0
         self.queues = False
+        self.counted: StatisticsResult | None = StatisticsResult()
+        """What it says of itself; with None it does not answer."""
 
     def submit(self, request: InferRequest, done: Done) -> Cancel | None:
         return None
 
     async def answer(self, request: Request, call: CallContext) -> Result:
+        if isinstance(request, StatisticsRequest):
+            return self.counted if self.counted is not None else await asyncio.Future()
         await self._pass(call)
-        return GenerateResult(choices=[Choice(0, text=self.name)], usage=Usage(prompt_tokens=3, completion_tokens=1))
+        return GenerateResult(
+            choices=[Choice(0, text=self.name)],
+            usage=Usage(prompt_tokens=3, completion_tokens=1),
+            timings=Timings(queue_s=0.02, first_token_s=0.2, gaps_s=[0.03]),
+        )
 
     async def stream(self, request: Request, call: CallContext) -> AsyncGenerator[GenerateEvent, None]:
         yield Delta(0, text=self.name)
@@ -76,10 +87,15 @@ class FakeRunner:
         self._servers: dict[str, asyncio.Server] = {}
         self._channels: dict[str, ChannelServer] = {}
         self._serial = 0
+        self.kv_cache_usage: float | None = None
 
     async def start_instance(self, name: str) -> Model:
         model = Model(name)
-        channel = ChannelServer(model, lambda: Load(running=channel.in_flight, queued=0, capacity=2, progress=0))
+
+        def load() -> Load:
+            return Load(running=channel.in_flight, queued=0, capacity=2, progress=0, kv_cache_usage=self.kv_cache_usage)
+
+        channel = ChannelServer(model, load)
         self._channels[name] = channel
         self._servers[name] = await asyncio.get_running_loop().create_unix_server(channel.connect, self.address(name))
         return model

@@ -7,6 +7,8 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
+from jubako.channel.frames import Load
+from jubako.dataplane.instances import InstanceActivity
 from jubako.errors import ModelNotFound, ModelNotReady
 from jubako.messages import (
     ChatRequest,
@@ -98,6 +100,7 @@ class FakePlane:
         self.answers = 1
         self.inferred: InferResult | None = None
         self.counted = StatisticsResult()
+        self.busy: dict[str, Load] = {}
         self.loads: list[str] = []
         self.shared: list[SharedRegion] = []
 
@@ -131,6 +134,9 @@ class FakePlane:
     async def statistics(self, name: str) -> StatisticsResult:
         self.model(name)
         return self.counted
+
+    async def activity(self, version: VersionStatus) -> list[InstanceActivity]:
+        return [InstanceActivity.of(each, self.busy.get(each.id), self.counted) for each in version.instances]
 
     async def load(self, model: str) -> None:
         self.model(model)

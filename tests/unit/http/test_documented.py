@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from jubako.dataplane.inference_metrics import InferenceCollector, VersionStatistics
 from jubako.dataplane.metrics import Metrics
+from jubako.dataplane.vllm_metrics import TextVersion, vllm_families
 from jubako.http.openai.classify import ClassifyBody
 from jubako.http.openai.rerank import RerankBody
 from jubako.http.openai.score import ScoreBody
@@ -51,3 +52,9 @@ def inference_metrics() -> set[str]:
     """The names of what instances of tensor models say of themselves."""
     families = InferenceCollector([VersionStatistics("m", 1, StatisticsResult())]).collect()
     return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+
+
+def test_every_metric_of_vllm_is_documented() -> None:
+    named = set(re.findall(r"^\| `(vllm:\w+)` \| (\w+) \|", page("metrics.md"), re.MULTILINE))
+    made = vllm_families([], [TextVersion("m", 1, 0, 0, kv_cache_usage=0.0)])
+    assert named == {(f"{each.name}_total" if each.type == "counter" else each.name, each.type) for each in made}
