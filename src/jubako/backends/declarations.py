@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from jubako.backends.anthropic.params import AnthropicParams
 from jubako.backends.echo.params import EchoParams
 from jubako.backends.ensemble.params import EnsembleParams
 from jubako.backends.llama_cpp.params import LlamaCppParams
 from jubako.backends.onnx.params import OnnxParams
+from jubako.backends.openai.params import OpenAIParams
 from jubako.backends.python.params import PythonParams
 from jubako.backends.sklearn.params import SklearnParams
 from jubako.backends.torch.params import TorchParams
@@ -100,6 +102,26 @@ BACKENDS: dict[str, BackendDeclaration] = {
             default_tasks=("infer",),
             needs_weights=False,
             calls_models=True,
+        ),
+        BackendDeclaration(
+            name="openai",
+            summary="models on any server that speaks OpenAI's API: a provider's, or your own",
+            implementation="jubako.backends.openai.backend:OpenAIBackend",
+            params=OpenAIParams,
+            tasks=("chat", "completion", "embedding", "score", "classify"),
+            default_tasks=("chat",),
+            needs_weights=False,
+            modules=("aiohttp",),
+        ),
+        BackendDeclaration(
+            name="anthropic",
+            summary="models behind Anthropic's messages API",
+            implementation="jubako.backends.anthropic.backend:AnthropicBackend",
+            params=AnthropicParams,
+            tasks=("chat",),
+            default_tasks=("chat",),
+            needs_weights=False,
+            modules=("aiohttp",),
         ),
         BackendDeclaration(
             name="echo",

@@ -1,0 +1,1 @@
+"""Models that another server runs: connections, retries, limits and health, whatever protocol that server speaks."""
