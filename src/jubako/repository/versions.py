@@ -14,7 +14,7 @@ from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
 from jubako.repository.model import Version
 from jubako.repository.problem import Problem
-from jubako.repository.source import FileSource, HubSource, LocalSource, PackageSource, Source, UrlSource, parse_source
+from jubako.repository.source import FileSource, HubSource, LocalSource, Source, UrlSource, parse_source
 from jubako.repository.validation import check_engine, check_version
 
 VERSION_FILE = "version.yaml"
