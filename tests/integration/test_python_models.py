@@ -199,7 +199,10 @@ BROKEN = {
     ),
     "no-outputs": ("class Model:\n    def infer(self, x: str): ...", "The outputs of the model are not known"),
     "no-tensor": ("class Model:\n    def infer(self, x: set) -> str: ...", "which is no tensor"),
-    "needs-package": ("class Model:\n    def infer(self, x: str) -> str: ...", "-m pip install nobody-has-this==1.0"),
+    "needs-package": (
+        "class Model:\n    def infer(self, x: str) -> str: ...",
+        "`environment: {requirements: 1/requirements.txt}` into model.yaml, then run: jubako env create needs-package",
+    ),
 }
 
 

@@ -17,5 +17,5 @@ async def test_a_missing_engine_fails_at_once_with_the_command_that_installs_it(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     async with supervising(deployed("model", BACKENDS["llama_cpp"].implementation)) as supervisor:
         failed = version_of(await until(supervisor, is_in("model", "FAILED")), "model")
-    assert 'pip install "jubako[llama-cpp]"' in failed.reason
+    assert 'jubako env create llama_cpp, or install it beside the server with: pip install "jubako[llama-cpp]"' in failed.reason
     assert failed.instances[0].restarts == 0

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,13 +17,17 @@ from rich.text import Text
 
 from jubako import __version__
 from jubako.backends.declarations import BACKENDS
+from jubako.cli.environment import engine_versions
 from jubako.cli.terminal import FAILED, USAGE, out, sentences
 from jubako.cli.version import version_or_none
+from jubako.environments import Environments, Tenant, interpreter
+from jubako.environments.recipe import choose_variant, this_machine
+from jubako.environments.resolution import fitting, missing_here
 from jubako.errors import ConfigurationError
 from jubako.listening import bindable_port
 from jubako.repository.cache import human_size
 from jubako.repository.declaration import BackendDeclaration
-from jubako.repository.repository import Repository, read_repository
+from jubako.repository.repository import Model, Repository, read_repository
 from jubako.repository.selection import selected
 from jubako.settings import Settings, load_settings
 
@@ -62,7 +65,7 @@ def doctor(
     except ConfigurationError as error:
         repository = Repository(root=settings.repository)
         found = Finding(what="repository", state="wrong", detail=error.message, fix="jubako serve REPOSITORY")
-    findings = [*_software(), *_backends(repository, settings.load), found, _cache(settings.cache_dir), _port(settings), _gpu()]
+    findings = [*_software(), *_backends(repository, settings), found, _cache(settings.cache_dir), _port(settings), _gpu()]
     if as_json:
         out.print_json(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -77,25 +80,60 @@ def _software() -> Iterator[Finding]:
     yield Finding(what="bentoml", state="ok", detail=version_or_none("bentoml") or "")
 
 
-def _backends(repository: Repository, load: str) -> Iterator[Finding]:
-    at_start = selected(repository, load)
-    needed = {model.config.backend for model in repository.models.values() if model.name in at_start}
+def _backends(repository: Repository, settings: Settings) -> Iterator[Finding]:
+    at_start = selected(repository, settings.load)
+    needed = {
+        model.config.backend
+        for model in repository.models.values()
+        if model.name in at_start and model.config.environment is None
+    }
     for backend in BACKENDS.values():
-        missing = [module for module in backend.modules if find_spec(module) is None]
-        if not missing:
-            yield Finding(what=f"backend {backend.name}", state="ok", detail=_present(backend))
-            continue
-        yield Finding(
-            what=f"backend {backend.name}",
-            state="wrong" if backend.name in needed else "note",
-            detail=f"{', '.join(missing)} not installed; needed for {backend.summary}",
-            fix=f'pip install "jubako[{backend.extra}]"',
-        )
+        yield _backend(backend, settings.cache_dir, needed=backend.name in needed)
+    for model in repository.models.values():
+        if model.config.environment is not None:
+            yield _environment(model, settings.cache_dir, needed=model.name in at_start)
+
+
+def _backend(backend: BackendDeclaration, cache_dir: Path, *, needed: bool) -> Finding:
+    """With the environment in which its models run that name none."""
+    what, wrong = f"backend {backend.name}", _wrong_if(needed)
+    record = next((each for each in fitting(backend.name, Environments(cache_dir)) if each.general), None)
+    if record is None and (missing := missing_here(backend.modules)):
+        detail = f"{', '.join(missing)} not installed; needed for {backend.summary}"
+        return Finding(what=what, state=wrong, detail=detail, fix=_creating(backend.name))
+    try:
+        interpreter(Tenant(model="", folder=Path(), backend=backend.name, environment=None, modules=backend.modules), cache_dir)
+    except ConfigurationError as error:
+        return Finding(what=what, state=wrong, detail=error.message, fix=_creating(backend.name))
+    present = f"{engine_versions(record)} in {record.name}".strip() if record is not None else _present(backend)
+    return Finding(what=what, state="ok", detail="; ".join(filter(None, (present, backend.summary))))
+
+
+def _environment(model: Model, cache_dir: Path, *, needed: bool) -> Finding:
+    """The environment that an entry names."""
+    what = f"model {model.name}"
+    try:
+        path = interpreter(Tenant.of(model), cache_dir)
+    except ConfigurationError as error:
+        return Finding(what=what, state=_wrong_if(needed), detail=error.message)
+    return Finding(what=what, state="ok", detail=f"runs under {path}" if path else "runs under the server's own Python")
+
+
+def _creating(backend: str) -> str:
+    """The command that makes an environment for it, where this machine can have one."""
+    try:
+        choose_variant(backend, None, this_machine())
+    except ConfigurationError:
+        return ""
+    return f"jubako env create {backend}"
+
+
+def _wrong_if(needed: bool) -> State:
+    return "wrong" if needed else "note"
 
 
 def _present(backend: BackendDeclaration) -> str:
-    versions = ", ".join(f"{module} {version_or_none(module) or ''}".strip() for module in backend.modules)
-    return f"{versions}; {backend.summary}" if versions else backend.summary
+    return ", ".join(f"{module} {version_or_none(module) or ''}".strip() for module in backend.modules)
 
 
 def _repository(repository: Repository) -> Finding:

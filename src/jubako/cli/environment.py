@@ -137,7 +137,8 @@ def engine_versions(record: Record) -> str:
     variant = recipe_of(record.backend).variants.get(record.variant)
     if variant is None or not has_recipe(record.backend):
         return ""
-    wanted = [*variant.requirements, *([variant.torch] if variant.torch else [])]
+    pinned = [requirement for requirement in variant.requirements if "==" in requirement]
+    wanted = [*(pinned or variant.requirements), *([variant.torch] if variant.torch else [])]
     names = [name for requirement in wanted if (name := _package(requirement)) in record.versions]
     return ", ".join(f"{name} {record.versions[name]}" for name in names)
 

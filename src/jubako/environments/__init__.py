@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jubako.environments.record import Environments
 from jubako.environments.resolution import Tenant, interpreter, located
 
-__all__ = ["Tenant", "interpreter", "located"]
+__all__ = ["Environments", "Tenant", "interpreter", "located"]

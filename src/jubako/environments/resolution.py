@@ -14,6 +14,7 @@ from jubako.environments.record import Environments, Record
 from jubako.environments.wanted import packages_of
 from jubako.errors import ConfigurationError
 from jubako.repository.config import EnvironmentConfig
+from jubako.repository.model import Model
 
 OWN = "jubako"
 """What ``environment:`` says for the server's own interpreter."""
@@ -34,6 +35,19 @@ class Tenant(Struct, frozen=True, kw_only=True):
     environment: str | EnvironmentConfig | None
     modules: Sequence[str] = ()
     installs: str = ""
+
+    @staticmethod
+    def of(model: Model) -> Tenant:
+        """An entry without faults."""
+        declaration = model.declaration
+        return Tenant(
+            model=model.name,
+            folder=model.folder,
+            backend=declaration.name,
+            environment=model.config.environment,
+            modules=declaration.modules,
+            installs=f'pip install "jubako[{declaration.extra}]"' if declaration.extra else "",
+        )
 
 
 def interpreter(tenant: Tenant, cache_dir: Path) -> str:

@@ -57,7 +57,7 @@ def torch_without_cuda(requirement: str, python: Path, index: str, *, say: Say, 
     if any(_CUDA.match(needed) for needed in found.metadata.requires_dist):
         raise ConfigurationError(
             f"pip finds torch {found.metadata.version} only as a build for CUDA, which is gigabytes larger than what this "
-            "variant wants. Name an index of builds without CUDA with --torch-index URL, or once for all in pip's own configuration "
-            "(pip config set global.extra-index-url URL). pytorch.org names PyTorch's own under Get Started, for CPU."
+            "variant wants. Name an index of builds without CUDA with --torch-index URL, or once for all in pip's own "
+            "configuration: pip config set global.extra-index-url URL. PyTorch's own is on pytorch.org, Get Started, CPU."
         )
     return f"torch @ {found.download_info.url}"

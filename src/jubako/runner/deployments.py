@@ -116,7 +116,7 @@ def _claims_of_folders(entry: Entry, entries: set[str]) -> list[Problem]:
 def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
     """`version` as it is to be run; its weights come from `cache` or go there."""
 
-    tenant = _tenant(model)
+    tenant = Tenant.of(model)
 
     def specify(report: Report) -> ModelSpec:
         # Before the weights: whoever lacks the engine is told so at once, and not after a download.
@@ -183,18 +183,6 @@ def _as_the_engine_reads(version: Version, weights: Path | None, cache: Cache, p
         cache.root,
         python=lambda: converting_interpreter(python, cache.root),
         watch=lambda _, share: report(f"converting {round(100 * share)} %"),
-    )
-
-
-def _tenant(model: Model) -> Tenant:
-    declaration = model.declaration
-    return Tenant(
-        model=model.name,
-        folder=model.folder,
-        backend=declaration.name,
-        environment=model.config.environment,
-        modules=declaration.modules,
-        installs=f'pip install "jubako[{declaration.extra}]"' if declaration.extra else "",
     )
 
 

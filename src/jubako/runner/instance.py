@@ -181,10 +181,13 @@ def _why_not_importable(implementation: str, error: ImportError) -> str:
     """What is missing, with the command that would help if it is the engine."""
     missing = (error.name or "").partition(".")[0]
     for declaration in BACKENDS.values():
-        if declaration.implementation == implementation and missing in declaration.modules and declaration.extra:
+        if declaration.implementation == implementation and missing in declaration.modules:
+            other = (
+                f', or install it beside the server with: pip install "jubako[{declaration.extra}]"' if declaration.extra else ""
+            )
             return (
                 f"The backend {declaration.name} needs the module {missing!r}, which can't be imported ({error}). "
-                f'Install it with: pip install "jubako[{declaration.extra}]"'
+                f"Make an environment for it with: jubako env create {declaration.name}{other}"
             )
     return f"The backend {implementation!r} can't be imported: {error}."
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -18,21 +17,31 @@ _REQUIREMENT = re.compile(
 )
 
 
-def check_requirements(folder: Path, more: Sequence[str]) -> None:
+def check_requirements(model: str, folder: Path, more: Sequence[str]) -> None:
     """See that what `folder`'s requirements.txt and `more` ask for is installed: every name, and exactly the version of ``==``.
 
+    Args:
+        model: The entry's name.
+        folder: The version's folder.
+
     Raises:
-        ConfigurationError: something is missing or of another version; the message says how to install it.
+        ConfigurationError: something is missing or of another version; the message says how to make an environment with it.
     """
     file = folder / REQUIREMENTS_FILE
     lines = file.read_text().splitlines() if file.is_file() else []
-    missing = [each for each in [*_requirements(lines), *more] if not _is_installed(each)]
-    if missing:
-        wanted = " ".join(map(shlex.quote, missing))
+    missing_lines, missing_more = ([each for each in some if not _is_installed(each)] for some in (_requirements(lines), more))
+    if missing := [*missing_lines, *missing_more]:
+        parts = [f"requirements: {folder.name}/{REQUIREMENTS_FILE}"] if missing_lines else []
+        parts += [f"packages: [{', '.join(map(_quoted, missing_more))}]"] if missing_more else []
         raise ConfigurationError(
-            f"The model's code needs {', '.join(missing)}, which this environment does not have. "
-            f"Install it with: {sys.executable} -m pip install {wanted}"
+            f"The model's code needs {', '.join(missing)}, which the environment {sys.prefix} does not have. "
+            f"Write `environment: {{{', '.join(parts)}}}` into model.yaml, then run: jubako env create {model}"
         )
+
+
+def _quoted(requirement: str) -> str:
+    """As an item of a list in YAML."""
+    return requirement if _REQUIREMENT.match(requirement) and not set(requirement) & set(",[]#{}") else f'"{requirement}"'
 
 
 def _requirements(lines: Sequence[str]) -> Iterator[str]:

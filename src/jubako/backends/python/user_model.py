@@ -55,7 +55,7 @@ class UserModel:
         """
         params = msgspec.convert(spec.params, PythonParams)
         folder = version_folder(spec)
-        check_requirements(folder, params.requirements)
+        check_requirements(spec.model, folder, params.requirements)
         model_class = find_class(import_file(folder / params.file), params.class_name)
         has_context = _takes_context(model_class)
         instance = model_class(_context(spec, folder, params, models)) if has_context else model_class()

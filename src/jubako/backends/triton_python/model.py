@@ -60,7 +60,7 @@ class TritonModel:
         params = msgspec.convert(spec.params, TritonPythonParams)
         folder = version_folder(spec)
         _check_environment(spec)
-        check_requirements(folder, params.requirements)
+        check_requirements(spec.model, folder, params.requirements)
         install(calls, folder)
         model_class = find_class(import_file(folder / params.file), "TritonPythonModel", "execute")
         config = configuration.configuration(spec, getattr(model_class, "auto_complete_config", None))
