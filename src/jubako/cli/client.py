@@ -60,6 +60,17 @@ class Client:
             self._require_success(response)
             return self._decode(response.content, _ModelList).data
 
+    def activity(self, model: str | None) -> list[ModelActivity]:
+        """What the instances of `model` are doing, or those of all models."""
+        with self._reaching():
+            if model is None:
+                response = self._http.get("/v1/stat")
+                self._require_success(response)
+                return self._decode(response.content, _ActivityList).data
+            response = self._http.get(f"/v1/stat/{quote(model, safe='')}")
+            self._require_success(response)
+            return [self._decode(response.content, ModelActivity)]
+
     def load(self, model: str) -> None:
         """Have the server read the entry `model` again and serve it; returns once it can be asked."""
         self._order(f"/v2/repository/models/{quote(model, safe='')}/load")
@@ -148,6 +159,36 @@ class Model(Struct, frozen=True):
     state: str = "READY"
     reason: str | None = None
     aliases: tuple[str, ...] = ()
+
+
+class InstanceActivity(Struct, frozen=True):
+    """Null stands for what is not known of an instance that can't be asked."""
+
+    id: str
+    state: str
+    pid: int | None
+    restarts: int
+    rss_bytes: int | None
+    running: int | None
+    queued: int | None
+    capacity: int | None
+    kv_cache_usage: float | None
+    requests: int | None
+    idle_s: float | None
+
+
+class ModelActivity(Struct, frozen=True):
+    model: str
+    version: int
+    state: str
+    reason: str | None
+    backend: str
+    load_balance_strategy: str
+    instances: list[InstanceActivity]
+
+
+class _ActivityList(Struct, frozen=True):
+    data: list[ModelActivity]
 
 
 class ModelReadiness(Struct, frozen=True):

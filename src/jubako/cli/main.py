@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from jubako.cli.chat import chat
+from jubako.cli.convert import convert
 from jubako.cli.doctor import doctor
 from jubako.cli.environment import env
 from jubako.cli.loading import load, unload
 from jubako.cli.repository import check, ls, pull, schema
 from jubako.cli.serve import serve
+from jubako.cli.stat import stat
 from jubako.cli.version import print_version
 
 SERVING = "Serve and try"
@@ -29,10 +31,12 @@ app.command(rich_help_panel=SERVING)(serve)
 app.command(rich_help_panel=SERVING)(chat)
 app.command(rich_help_panel=SERVING)(load)
 app.command(rich_help_panel=SERVING)(unload)
+app.command(rich_help_panel=SERVING)(stat)
 app.command(rich_help_panel=REPOSITORY)(ls)
 app.command(rich_help_panel=REPOSITORY)(pull)
 app.command(rich_help_panel=REPOSITORY)(check)
 app.command(rich_help_panel=REPOSITORY)(schema)
+app.add_typer(convert, rich_help_panel=REPOSITORY)
 app.add_typer(env, rich_help_panel=REPOSITORY)
 app.command(rich_help_panel=ABOUT)(doctor)
 app.command("version", rich_help_panel=ABOUT)(print_version)

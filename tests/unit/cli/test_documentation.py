@@ -18,7 +18,9 @@ def test_the_settings_page_has_the_table_of_the_class() -> None:
     assert reference_table() in page, f"put this table into docs/configuration.md:\n{reference_table()}"
 
 
-@pytest.mark.parametrize("command", ["serve", "chat", "load", "unload", "ls", "pull", "check", "schema", "doctor", "version"])
+@pytest.mark.parametrize(
+    "command", ["serve", "chat", "load", "unload", "stat", "ls", "pull", "check", "schema", "doctor", "version"]
+)
 def test_the_page_of_the_command_line_knows_every_command(command: str) -> None:
     assert f"`jubako {command}" in (ROOT / "docs" / "cli.md").read_text()
     assert command in jubako("--help").stdout
