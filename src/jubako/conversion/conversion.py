@@ -65,13 +65,16 @@ def dtype_for(engine: Mapping[str, object]) -> str:
     return named if named in DTYPES else DTYPES[0]
 
 
-def make_folder(conversion: Conversion, folder: Path, python: str, watch: Watch) -> Provenance:
+def make_folder(
+    conversion: Conversion, folder: Path, python: str, watch: Watch, also: Mapping[str, str] | None = None
+) -> Provenance:
     """Make `folder`, which is not there yet, with its provenance in it. It appears when it is whole, or not at all.
 
     Blocks for as long as it takes, which grows with the model: seconds to minutes.
 
     Args:
         python: An interpreter that has what :mod:`jubako.conversion.gguf_to_hf` needs.
+        also: More files of text for the folder, by their names.
 
     Raises:
         ConfigurationError: it can't be done; the sentence says why.
@@ -83,6 +86,8 @@ def make_folder(conversion: Conversion, folder: Path, python: str, watch: Watch)
         converted = run_program(python, conversion.file, partial, conversion.dtype, watch)
         provenance = _provenance(conversion, converted, partial)
         (partial / PROVENANCE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(provenance)) + b"\n")
+        for name, text in (also or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
         _sync(partial)
         partial.rename(folder)
     except OSError as error:

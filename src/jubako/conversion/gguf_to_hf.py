@@ -64,7 +64,8 @@ class Stage:
 
     def begin(self, doing: str) -> None:
         self.doing = doing
-        self.reach(0.0)
+        self._said = int(100 * STAGES[doing][0])
+        say(doing=doing, share=self._said / 100)
 
     def reach(self, part: float) -> None:
         """`part` of this stage, from 0 to 1, is done."""

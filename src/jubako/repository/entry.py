@@ -17,7 +17,7 @@ from jubako.repository.document import Document
 from jubako.repository.labels import read_labels
 from jubako.repository.model import Model
 from jubako.repository.model_configuration import configuration_of, shown_configuration
-from jubako.repository.problem import FieldPath, Problem, nearest
+from jubako.repository.problem import FieldPath, Problem, nearest, shown_path
 from jubako.repository.template import read_template
 from jubako.repository.triton.translation import CONFIG_FILE, Translation, translate
 from jubako.repository.validation import check_engine, check_model
@@ -38,7 +38,8 @@ class Entry:
     Attributes:
         model: None exactly where there are problems.
         broken_versions: What is wrong with single versions, by number; those of a model may be broken beside others that are not.
-        served_names: Each with its line.
+        served_names: Each with its line, those of adapters too.
+        adapters: The names among them that are adapters'.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Entry:
     problems: tuple[Problem, ...] = ()
     broken_versions: Mapping[int, tuple[Problem, ...]] = field(default_factory=dict)
     served_names: Mapping[str, int] = field(default_factory=dict)
+    adapters: frozenset[str] = frozenset()
+
+
+def is_entry_name(name: str) -> bool:
+    """Whether a folder with this name may be an entry."""
+    return _NAME.fullmatch(name) is not None
 
 
 def is_entry(folder: Path) -> bool:
@@ -87,6 +94,7 @@ class _Reader:
             self._check_kind(declaration)
         template = self._chat_template()
         served_names = self._served_names()
+        served_names |= self._adapters(declaration, served_names)
         outputs = self._tensors("outputs", config.outputs if config else [])
         if config:
             self._check_warmup_files(config)
@@ -120,6 +128,7 @@ class _Reader:
             problems=() if model else tuple(dict.fromkeys(wrong)),
             broken_versions=versions.broken,
             served_names=served_names,
+            adapters=frozenset(self._adapter_folders()),
         )
 
     # --- the folder
@@ -153,7 +162,7 @@ class _Reader:
         self.problems.append(Problem(self.document.file, 1, f"The entry {self.folder.name!r} has no {MODEL_FILE}. {hint}"))
 
     def _check_folder_name(self) -> None:
-        if not _NAME.fullmatch(self.folder.name):
+        if not is_entry_name(self.folder.name):
             message = (
                 f"The folder's name {self.folder.name!r} may have letters, digits, dots, hyphens and underscores, and must begin "
                 "with a letter or digit. Names of another form belong under `served_names`."
@@ -213,6 +222,31 @@ class _Reader:
                 self._problem(path, f"The name {name!r} is listed twice; it is already on line {lines[name]}.")
             else:
                 lines[name] = self.document.line(path)
+        return lines
+
+    # --- adapters
+
+    def _adapter_folders(self) -> dict[str, str]:
+        """As the entry names them; what is neither text has been reported."""
+        adapters = self.document.fields.get("adapters")
+        named = adapters.items() if isinstance(adapters, dict) else ()
+        return {name: folder for name, folder in named if isinstance(name, str) and name and isinstance(folder, str)}
+
+    def _adapters(self, declaration: BackendDeclaration | None, served_names: Mapping[str, int]) -> dict[str, int]:
+        """The adapters' names, each with its line."""
+        if declaration and not declaration.adapts and "adapters" in self.document.fields:
+            can = ", ".join(sorted(backend.name for backend in self.backends.values() if backend.adapts)) or "none"
+            self._problem(("adapters",), f"The backend {declaration.name!r} can't use `adapters`; these can: {can}.")
+        lines: dict[str, int] = {}
+        for name, folder in self._adapter_folders().items():
+            path: FieldPath = ("adapters", name)
+            lines[name] = self.document.line(path)
+            if not name.isprintable() or any(char.isspace() for char in name):
+                self._problem(path, f"The name {name!r} has spaces or characters that can't be printed.")
+            elif name == self.folder.name or name in served_names:
+                self._problem(path, f"The adapter's name {name!r} is a name of the model itself; it needs one of its own.")
+            if not (self.folder / folder).is_dir():
+                self._problem(path, f"`{shown_path(path)}` names {folder!r}, but there is no folder {self.folder / folder}.")
         return lines
 
     # --- tensors
