@@ -69,7 +69,7 @@ def choose(spec: ModelSpec) -> Backend:
     writes, encodes = GENERATING.intersection(spec.tasks), ENCODING.intersection(spec.tasks)
     if writes and encodes:
         raise ConfigurationError(
-            f"The model {spec.model!r} shall serve {', '.join(sorted(writes | encodes))}. With transformers a model either writes "
+            f"The model {spec.model!r} shall serve {', '.join(sorted(writes | encodes))}. Here a model either writes "
             "text or encodes it; make an entry for each."
         )
     weights, params = Path(spec.weights), TransformersParams(**spec.params)
