@@ -16,12 +16,16 @@ from jubako.tensors import Tensor
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class TopLogprob(Struct, frozen=True):
-    """`bytes` is the token's own bytes, which need not be whole characters; `logprob` is a natural logarithm."""
+class TopLogprob(Struct, frozen=True, omit_defaults=True):
+    """`bytes` is the token's own bytes, which need not be whole characters; `logprob` is a natural logarithm.
+
+    `token_id` is -1 where the engine does not tell.
+    """
 
     token: str
     logprob: float
     bytes: list[int]
+    token_id: int = -1
 
 
 class TokenLogprob(Struct, frozen=True):
@@ -42,7 +46,11 @@ class ToolCallDelta(Struct, frozen=True, omit_defaults=True):
 
 
 class Delta(Struct, frozen=True, omit_defaults=True, tag="delta"):
-    """What choice `index` gained. `finish_reason` is set on the choice's last delta and on no other."""
+    """What choice `index` gained. `finish_reason` is set on the choice's last delta and on no other.
+
+    `prompt_logprobs` are those of the prompt's tokens, where they were asked for; that of the first is NaN, as nothing came
+    before it.
+    """
 
     index: int
     text: str = ""
@@ -50,6 +58,7 @@ class Delta(Struct, frozen=True, omit_defaults=True, tag="delta"):
     tool_calls: list[ToolCallDelta] = []
     logprobs: list[TokenLogprob] = []
     finish_reason: FinishReason | None = None
+    prompt_logprobs: list[TokenLogprob] = []
 
 
 class Usage(Struct, frozen=True, omit_defaults=True, tag="usage"):
@@ -80,6 +89,7 @@ class Choice(Struct, frozen=True, omit_defaults=True):
     tool_calls: list[ToolCall] = []
     logprobs: list[TokenLogprob] = []
     finish_reason: FinishReason = "stop"
+    prompt_logprobs: list[TokenLogprob] = []
 
 
 class GenerateResult(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="generated"):
@@ -115,6 +125,7 @@ def _join(index: int, deltas: list[Delta]) -> Choice:
         tool_calls=[_join_call(calls[i]) for i in sorted(calls)],
         logprobs=[logprob for delta in deltas for logprob in delta.logprobs],
         finish_reason=deltas[-1].finish_reason or "stop",
+        prompt_logprobs=[logprob for delta in deltas for logprob in delta.prompt_logprobs],
     )
 
 

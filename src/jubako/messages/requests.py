@@ -14,7 +14,10 @@ Task = Literal["chat", "completion", "embedding", "score", "classify", "infer"]
 
 
 class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="chat"):
-    """Answer a conversation. `n` choices, each drawn on its own; `top_logprobs` is None where none were asked for."""
+    """Answer a conversation. `n` choices, each drawn on its own; `top_logprobs` is None where none were asked for.
+
+    `prompt_logprobs` asks for the log probabilities of the prompt's tokens, with so many alternatives each, on the first choice.
+    """
 
     model: str
     messages: list[Message]
@@ -26,10 +29,14 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ch
     constraint: Constraint | None = None
     top_logprobs: int | None = None
     template_kwargs: dict[str, Any] = {}
+    prompt_logprobs: int | None = None
 
 
 class CompletionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="complete"):
-    """Continue each prompt `n` times; the choice of prompt ``p`` and draw ``i`` has index ``p * n + i``."""
+    """Continue each prompt `n` times; the choice of prompt ``p`` and draw ``i`` has index ``p * n + i``.
+
+    `prompt_logprobs` asks for the log probabilities of the prompt's tokens, with so many alternatives each, on every choice.
+    """
 
     model: str
     prompts: list[Prompt]
@@ -38,6 +45,7 @@ class CompletionRequest(Struct, frozen=True, kw_only=True, omit_defaults=True, t
     echo: bool = False
     constraint: Constraint | None = None
     top_logprobs: int | None = None
+    prompt_logprobs: int | None = None
 
 
 class EmbedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="embed"):

@@ -21,7 +21,7 @@ from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.echo.params import EchoParams
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext
-from jubako.errors import PromptTooLong
+from jubako.errors import PromptTooLong, Unsupported
 from jubako.messages import (
     ChatRequest,
     ClassifyRequest,
@@ -84,6 +84,8 @@ class EchoBackend(Backend):
         return Load(admission.running, admission.queued, admission.capacity, self._progress)
 
     async def generate(self, request: GenerateRequest, call: CallContext) -> AsyncIterator[GenerateEvent]:
+        if request.prompt_logprobs is not None:
+            raise Unsupported("An echo has nothing to score a prompt with. Leave `prompt_logprobs` out.", param="prompt_logprobs")
         clock = _Clock()
         texts = self._texts(request)
         prompt_words = sum(map(len, texts))

@@ -36,7 +36,7 @@ class TokenProbs(Struct, frozen=True, gc=False):
     top_logprobs: list[Candidate] = []
 
     def public(self, top: int) -> TokenLogprob:
-        alternatives = [TopLogprob(c.token, c.logprob, c.bytes) for c in self.top_logprobs[:top]]
+        alternatives = [TopLogprob(c.token, c.logprob, c.bytes, c.id) for c in self.top_logprobs[:top]]
         return TokenLogprob(self.token, self.logprob, self.bytes, alternatives, self.id)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jubako.backends.admission import Admission, Place
 from jubako.backends.base import Backend, ModelSpec
-from jubako.backends.text.engine import EngineInfo, TextEngine
+from jubako.backends.text.engine import EngineInfo, Piece, TextEngine
 from jubako.backends.text.plan import ChoicePlan, Planner
 from jubako.backends.text.tally import Tally
 from jubako.backends.text.writer import ChoiceWriter
@@ -140,7 +140,7 @@ class TextBackend(Backend):
             async for piece in pieces:
                 tally.count(plan.index, plan.prompt_index, piece)
                 if piece.prompt_logprobs:
-                    yield Delta(plan.index, text=plan.echo, logprobs=piece.prompt_logprobs)
+                    yield _prompt_delta(plan, piece)
                 delta = writer.write(piece)
                 if delta is not None:
                     yield delta
@@ -175,6 +175,17 @@ class TextBackend(Backend):
         async with aclosing(self._one(plan, tally)) as own:
             async for delta in own:
                 deltas.put_nowait(delta)
+
+
+def _prompt_delta(plan: ChoicePlan, piece: Piece) -> Delta:
+    """What `piece` says of the prompt: in front of the text, on its own, or both."""
+    scored = piece.prompt_logprobs
+    return Delta(
+        plan.index,
+        text=plan.echo,
+        logprobs=scored if plan.echo_logprobs else [],
+        prompt_logprobs=scored if plan.prompt_logprobs else [],
+    )
 
 
 def _release(place: Place, _: asyncio.Task[None]) -> None:

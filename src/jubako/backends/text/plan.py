@@ -10,13 +10,16 @@ from msgspec import Struct
 
 from jubako.backends.base import ModelSpec
 from jubako.backends.text.engine import EngineInfo, GenerationParams, TextEngine
+from jubako.backends.text.formats.answer import AnswerFormat
+from jubako.backends.text.formats.reader import PlainReader, Reader
 from jubako.backends.text.grammar import constrain
-from jubako.backends.text.template import ChatTemplate
-from jubako.backends.text.tools import callable_tools, grammar_of, spell_out
+from jubako.backends.text.conversation import Conversation
+from jubako.backends.text.tools import callable_tools, wanted_of
 from jubako.errors import InvalidRequest, PromptTooLong, Unsupported
 from jubako.messages import (
     ChatRequest,
     CompletionRequest,
+    Function,
     GenerateRequest,
     Message,
     Prompt,
@@ -33,7 +36,10 @@ class ChoicePlan(Struct, frozen=True, kw_only=True):
         index: The choice's place in the answer.
         prompt_index: Which of the request's prompts it answers.
         echo: Text that goes before the generated text.
-        tools: Whether the text may hold tool calls.
+        echo_logprobs: Whether the prompt's log probabilities go before those of the generated text.
+        prompt_logprobs: Whether they are given on their own.
+        form: How the text is read; None takes it as it is.
+        functions: Those that the text may call.
     """
 
     index: int
@@ -44,6 +50,8 @@ class ChoicePlan(Struct, frozen=True, kw_only=True):
     include_stop: bool
     tools: bool = False
     echo: str = ""
+    echo_logprobs: bool = False
+    prompt_logprobs: bool = False
 
 
 class Planner:
@@ -53,8 +61,15 @@ class Planner:
         self._spec = spec
         self._info = info
         self._engine = engine
-        source = spec.chat_template or info.chat_template
-        self._template = ChatTemplate(source, bos_token=info.bos_token, eos_token=info.eos_token) if source else None
+        self._conversation = _conversation(spec, info)
+        self._marker_tokens: dict[str, int] = {}
+
+    async def prepare(self) -> None:
+        """Called once, before any plan is made: asks the engine which of the forms' markers are one token."""
+        for marker in sorted(self._conversation.markers) if self._conversation is not None else ():
+            tokens = await self._engine.tokenize(marker, add_special=False)
+            if len(tokens) == 1:
+                self._marker_tokens[marker] = tokens[0]
 
     async def plan(self, request: GenerateRequest) -> list[ChoicePlan]:
         """One plan for each choice: `n` for the first prompt, then `n` for the second, and so on.
@@ -68,18 +83,10 @@ class Planner:
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool] = (), arguments: dict[str, Any] | None = None) -> str:
         """The prompt for a conversation."""
-        if self._template is None:
-            raise Unsupported(
-                f"The model {self._spec.model!r} has no chat template, so it serves completions only: "
-                "use /v1/completions, or give its entry a `chat_template`.",
-                param="messages",
-            )
+        conversation = self._talked_with()
         if not messages:
             raise InvalidRequest("A conversation needs at least one message.", param="messages")
-        if self._template.calls_tools:
-            prompt = self._template.render(messages, tools=tools, arguments=arguments)
-        else:
-            prompt = self._template.render(spell_out(messages, tools), arguments=arguments)
+        prompt = conversation.render(messages, tools, arguments)
         if self._info.adds_bos and self._info.bos_token:
             # The tokenizer puts it in front of every text; a template that writes it too would make it two.
             prompt = prompt.removeprefix(self._info.bos_token)
@@ -108,17 +115,19 @@ class Planner:
         elif request.constraint is not None:
             params = self._constrained(params, constrain(request.constraint))
         prompt = self.render(request.messages, tools, request.template_kwargs)
-        return [_choice(index, 0, prompt, params, sampling, tools=bool(tools)) for index in range(request.n)]
+        plans = [_choice(index, 0, prompt, params, sampling, tools=bool(tools)) for index in range(request.n)]
+        return _score_prompt_once(plans) if request.prompt_logprobs is not None else plans
 
     async def _plan_completion(self, request: CompletionRequest) -> list[ChoicePlan]:
-        scored = request.top_logprobs if request.echo else None
-        if scored is not None and not self._info.scores_prompt:
+        echoed = request.top_logprobs if request.echo else None
+        if echoed is not None and not self._info.scores_prompt:
             raise Unsupported(
                 "This engine does not score the prompt, so `echo` can't be combined with `logprobs`. Leave one of them out.",
                 param="echo",
             )
         params, sampling = self._params(request)
-        params = msgspec.structs.replace(params, prompt_logprobs=scored)
+        if echoed is not None:
+            params = msgspec.structs.replace(params, prompt_logprobs=max(echoed, params.prompt_logprobs or 0))
         if request.constraint is not None:
             params = self._constrained(params, constrain(request.constraint))
         plans: list[ChoicePlan] = []
@@ -126,7 +135,8 @@ class Planner:
             self.check_prompt(prompt, "prompt")
             echo = await self._text(prompt) if request.echo else ""
             plans += [_choice(len(plans) + index, number, prompt, params, sampling, echo=echo) for index in range(request.n)]
-        return plans
+        given = request.prompt_logprobs is not None
+        return [msgspec.structs.replace(plan, echo_logprobs=echoed is not None, prompt_logprobs=given) for plan in plans]
 
     async def _text(self, prompt: Prompt) -> str:
         return prompt if isinstance(prompt, str) else await self._engine.detokenize(prompt)
@@ -134,6 +144,11 @@ class Planner:
     def _params(self, request: GenerateRequest) -> tuple[GenerationParams, SamplingParams]:
         sampling = request.sampling.over(self._spec.sampling)
         self._check_sampling(sampling)
+        if request.prompt_logprobs is not None and not self._info.scores_prompt:
+            raise Unsupported(
+                f"The engine of the model {self._spec.model!r} does not score the prompt. Leave `prompt_logprobs` out.",
+                param="prompt_logprobs",
+            )
         given = {name: value for name in _SAME_NAME if (value := getattr(sampling, name)) is not None}
         params = GenerationParams(
             **given,
@@ -141,6 +156,7 @@ class Planner:
             stop_token_ids=frozenset(sampling.stop_token_ids or ()),
             include_stop_token=bool(sampling.include_stop_str_in_output),
             top_logprobs=request.top_logprobs,
+            prompt_logprobs=request.prompt_logprobs,
             adapter=self._adapter(request.model),
         )
         return params, sampling
@@ -195,11 +211,32 @@ _SAME_NAME = (
 """Fields of SamplingParams that GenerationParams has too, with the same meaning."""
 
 
+def _conversation(spec: ModelSpec, info: EngineInfo) -> Conversation | None:
+    templates = spec.chat_template or info.chat_template
+    if not templates or "chat" not in spec.tasks:
+        return None
+    return Conversation(
+        templates,
+        bos_token=info.bos_token,
+        eos_token=info.eos_token,
+        tool_call_parser=spec.tool_call_parser,
+        reasoning_parser=spec.reasoning_parser,
+    )
+
+
 def too_long(tokens: int, context_length: int, param: str | None) -> PromptTooLong:
     return PromptTooLong(
         f"The input has {tokens} tokens, but the model's context holds {context_length}, the answer included. Shorten the input.",
         param=param,
     )
+
+
+def _score_prompt_once(plans: list[ChoicePlan]) -> list[ChoicePlan]:
+    """The choices of a chat share their prompt, so that the first one's log probabilities of it stand for all."""
+    first, *others = plans
+    first = msgspec.structs.replace(first, prompt_logprobs=True)
+    unscored = [msgspec.structs.replace(plan.params, prompt_logprobs=None) for plan in others]
+    return [first, *(msgspec.structs.replace(plan, params=params) for plan, params in zip(others, unscored, strict=True))]
 
 
 def _choice(
@@ -209,7 +246,8 @@ def _choice(
     params: GenerationParams,
     sampling: SamplingParams,
     *,
-    tools: bool = False,
+    form: AnswerFormat | None = None,
+    functions: Sequence[Function] = (),
     echo: str = "",
 ) -> ChoicePlan:
     """Each choice has a seed of its own, else all would be equal."""
@@ -222,6 +260,7 @@ def _choice(
         params=params,
         stop=sampling.stop or [],
         include_stop=bool(sampling.include_stop_str_in_output),
-        tools=tools,
+        form=form,
+        functions=functions,
         echo=echo,
     )

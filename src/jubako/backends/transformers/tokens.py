@@ -77,5 +77,5 @@ class Tokens:
         return self.bytes_of(token).decode("utf-8", "replace")
 
     def logprob(self, chosen: Chosen) -> TokenLogprob:
-        top = [TopLogprob(self.text_of(token), logprob, list(self.bytes_of(token))) for token, logprob in chosen.top]
+        top = [TopLogprob(self.text_of(token), logprob, list(self.bytes_of(token)), token) for token, logprob in chosen.top]
         return TokenLogprob(self.text_of(chosen.token), chosen.logprob, list(self.bytes_of(chosen.token)), top, chosen.token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Literal
 
@@ -91,6 +92,41 @@ def fingerprint(status: VersionStatus) -> str:
     return f"jubako-{__version__}-{status.backend}-{status.version}"
 
 
+# --- log probabilities of prompts, in vLLM's shape ---------------------------------------------------------------------------
+
+LEAST_LOGPROB = -9999.0
+"""Stands for one that JSON has no number for."""
+
+
+class PromptLogprob(Struct, frozen=True):
+    """`rank` is the token's place among all that could have been there, from 1; null where it is not among those given."""
+
+    logprob: float
+    rank: int | None
+    decoded_token: str
+
+
+PromptLogprobs = list[dict[str, PromptLogprob] | None]
+"""For each token of the prompt, by token id, it and the likeliest there; null for the first, before which there was nothing."""
+
+
+def prompt_table(logprobs: list[TokenLogprob]) -> PromptLogprobs:
+    return [_place(each) for each in logprobs]
+
+
+def _place(chosen: TokenLogprob) -> dict[str, PromptLogprob] | None:
+    if math.isnan(chosen.logprob):
+        return None
+    ranks = {top.token_id: rank for rank, top in enumerate(chosen.top_logprobs, 1)}
+    own = PromptLogprob(max(chosen.logprob, LEAST_LOGPROB), ranks.get(chosen.token_id), chosen.token)
+    tops = {
+        str(top.token_id): PromptLogprob(max(top.logprob, LEAST_LOGPROB), ranks[top.token_id], top.token)
+        for top in chosen.top_logprobs
+        if top.token_id >= 0
+    }
+    return {str(chosen.token_id): own, **tops}
+
+
 # --- chat -------------------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +177,7 @@ class ChatCompletion(Struct, frozen=True):
     choices: list[ChatChoice]
     usage: CompletionUsage
     object: Literal["chat.completion"] = "chat.completion"
+    prompt_logprobs: PromptLogprobs | msgspec.UnsetType = msgspec.UNSET
 
 
 class FunctionDelta(Struct, frozen=True, omit_defaults=True):
@@ -187,12 +224,15 @@ class ChatCompletionChunk(Struct, frozen=True):
 
 
 class CompletionLogprobs(Struct, frozen=True):
-    """Lists of one entry a token; `text_offset` counts characters from the beginning of the choice's text."""
+    """Lists of one entry a token; `text_offset` counts characters from the beginning of the choice's text.
+
+    Of an echoed prompt's first token nothing is known: its entries are null.
+    """
 
     text_offset: list[int]
-    token_logprobs: list[float]
+    token_logprobs: list[float | None]
     tokens: list[str]
-    top_logprobs: list[dict[str, float]] | None
+    top_logprobs: list[dict[str, float] | None] | None
 
     @classmethod
     def of(cls, logprobs: list[TokenLogprob], text_length: int, start: int = 0) -> CompletionLogprobs:
@@ -203,10 +243,11 @@ class CompletionLogprobs(Struct, frozen=True):
         for logprob in logprobs:
             offsets.append(position)
             position += len(logprob.token)
-        tops = [{top.token: top.logprob for top in logprob.top_logprobs} for logprob in logprobs]
+        known = [None if math.isnan(logprob.logprob) else logprob for logprob in logprobs]
+        tops = [{top.token: top.logprob for top in each.top_logprobs} if each is not None else None for each in known]
         return cls(
             offsets,
-            [logprob.logprob for logprob in logprobs],
+            [each.logprob if each is not None else None for each in known],
             [logprob.token for logprob in logprobs],
             tops if any(tops) else None,
         )
@@ -217,6 +258,7 @@ class CompletionChoice(Struct, frozen=True):
     text: str
     logprobs: CompletionLogprobs | None = None
     finish_reason: FinishReason | None = None
+    prompt_logprobs: PromptLogprobs | msgspec.UnsetType = msgspec.UNSET
 
 
 class Completion(Struct, frozen=True):
@@ -252,7 +294,8 @@ class EmbeddingList(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """OpenAI's four fields, then ours. `reason` says why the model is not READY; `max_model_len` is in tokens."""
+    """OpenAI's four fields, then ours. `reason` says why the model is not READY; `max_model_len` is in tokens; `parent` is the model
+    to which an adapter belongs."""
 
     id: str
     created: int
@@ -265,6 +308,7 @@ class Model(Struct, frozen=True):
     backend: str
     max_model_len: int | None
     object: Literal["model"] = "model"
+    parent: str | None = None
 
 
 class ModelList(Struct, frozen=True):

@@ -23,6 +23,7 @@ from jubako.http.openai.answers import (
     encode,
     fingerprint,
     now,
+    prompt_table,
 )
 from jubako.http.openai.models import serving
 from jubako.http.openai.streaming import Chunks, stream
@@ -43,7 +44,11 @@ async def create(exchange: Exchange, plane: Plane) -> None:
         return
     with exchange.watch():
         result = await plane.generate(request, exchange.request_id)
-    await exchange.answer(encode(_completion(result, body.model, status, body.logprobs is True)))
+    answer = _completion(result, body.model, status, body.logprobs is True)
+    if body.prompt_logprobs is not None:
+        scored = next((choice.prompt_logprobs for choice in result.choices), [])
+        answer = msgspec.structs.replace(answer, prompt_logprobs=prompt_table(scored))
+    await exchange.answer(encode(answer))
 
 
 def _completion(result: GenerateResult, asked: str, status: VersionStatus, logprobs: bool) -> ChatCompletion:

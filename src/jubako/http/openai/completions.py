@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import UNSET
+
 from jubako.dataplane.protocol import Plane
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
@@ -15,6 +17,7 @@ from jubako.http.openai.answers import (
     encode,
     fingerprint,
     now,
+    prompt_table,
 )
 from jubako.http.openai.models import serving
 from jubako.http.openai.streaming import Chunks, stream
@@ -35,24 +38,25 @@ async def create(exchange: Exchange, plane: Plane) -> None:
         return
     with exchange.watch():
         result = await plane.generate(request, exchange.request_id)
-    await exchange.answer(encode(_completion(result, body.model, status, body.logprobs is not None)))
+    await exchange.answer(encode(_completion(result, body, status)))
 
 
-def _completion(result: GenerateResult, asked: str, status: VersionStatus, logprobs: bool) -> Completion:
+def _completion(result: GenerateResult, body: CompletionBody, status: VersionStatus) -> Completion:
     return Completion(
         f"cmpl-{fresh_id()}",
         "text_completion",
         now(),
-        asked,
+        body.model,
         fingerprint(status),
-        [_choice(choice, logprobs) for choice in result.choices],
+        [_choice(choice, body) for choice in result.choices],
         CompletionUsage.of(result.usage),
     )
 
 
-def _choice(choice: Choice, logprobs: bool) -> CompletionChoice:
-    table = CompletionLogprobs.of(choice.logprobs, len(choice.text)) if logprobs else None
-    return CompletionChoice(choice.index, choice.text, table, choice.finish_reason)
+def _choice(choice: Choice, body: CompletionBody) -> CompletionChoice:
+    table = CompletionLogprobs.of(choice.logprobs, len(choice.text)) if body.logprobs is not None else None
+    scored = prompt_table(choice.prompt_logprobs) if body.prompt_logprobs is not None else UNSET
+    return CompletionChoice(choice.index, choice.text, table, choice.finish_reason, scored)
 
 
 class CompletionChunks(Chunks):

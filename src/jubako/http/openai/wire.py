@@ -102,6 +102,13 @@ class GenerateBody(SamplingParams, frozen=True, kw_only=True, forbid_unknown_fie
         None
     )
     structured_outputs: StructuredOutputs | None = None
+    prompt_logprobs: (
+        Annotated[
+            int,
+            Meta(ge=0, le=20, description="Extension: give the log probability of each token of the prompt, and so many more."),
+        ]
+        | None
+    ) = None
     user: Annotated[str, Meta(description=Ignored)] | None = None
 
     @property
@@ -116,6 +123,16 @@ class GenerateBody(SamplingParams, frozen=True, kw_only=True, forbid_unknown_fie
         if not self.stream:
             raise InvalidRequest("'stream_options' is only allowed when 'stream' is true.", param="stream_options")
         return bool(self.stream_options.include_usage)
+
+    def scored_prompt(self) -> int | None:
+        """How many alternatives to each token of the prompt are wanted.
+
+        Raises:
+            InvalidRequest: in a stream, whose chunks have no place for them.
+        """
+        if self.prompt_logprobs is not None and self.stream:
+            raise InvalidRequest("'prompt_logprobs' is only allowed when 'stream' is not true.", param="prompt_logprobs")
+        return self.prompt_logprobs
 
     def sampling(self, max_tokens: int | None) -> SamplingParams:
         """The waist's parameters, with `max_tokens` whichever field it came in."""
@@ -226,6 +243,7 @@ class ChatCompletionRequest(GenerateBody, frozen=True, kw_only=True, forbid_unkn
             constraint=self.constraint(self._format()),
             top_logprobs=self._top_logprobs(),
             template_kwargs=self._template_kwargs(),
+            prompt_logprobs=self.scored_prompt(),
         )
 
     def _max_tokens(self) -> int | None:
@@ -299,6 +317,7 @@ class CompletionBody(GenerateBody, frozen=True, kw_only=True, forbid_unknown_fie
             echo=bool(self.echo),
             constraint=self.constraint(),
             top_logprobs=self.logprobs,
+            prompt_logprobs=self.scored_prompt(),
         )
 
 
