@@ -13,6 +13,7 @@ from jubako.backends.sklearn.params import SklearnParams
 from jubako.backends.torch.params import TorchParams
 from jubako.backends.transformers.params import TransformersParams
 from jubako.backends.triton_python.params import TritonPythonParams
+from jubako.backends.vllm.params import VllmParams
 from jubako.repository.declaration import BackendDeclaration
 
 BACKENDS: dict[str, BackendDeclaration] = {
@@ -28,6 +29,17 @@ BACKENDS: dict[str, BackendDeclaration] = {
             needs_weights=True,
             modules=("xllamacpp", "llguidance"),
             extra="llama-cpp",
+        ),
+        BackendDeclaration(
+            name="vllm",
+            summary="Hugging Face models on vLLM: text or embeddings, GPU or CPU",
+            implementation="jubako.backends.vllm.backend:VllmBackend",
+            params=VllmParams,
+            tasks=("chat", "completion", "embedding"),
+            default_tasks=("chat", "completion"),
+            needs_weights=True,
+            modules=("vllm",),
+            adapts=True,
         ),
         BackendDeclaration(
             name="transformers",

@@ -51,6 +51,7 @@ class VersionStatus(Struct, frozen=True, kw_only=True):
         info: What is known since it was loaded; None before.
         config: The entry as KServe's model configuration extension shows it: JSON of ``inference.ModelConfig``; empty for none.
         timeout_s: Bounds a whole request, seconds.
+        adapters: Those of `served_names` that are LoRA adapters.
     """
 
     model: str
@@ -65,6 +66,7 @@ class VersionStatus(Struct, frozen=True, kw_only=True):
     config: str = ""
     created: int = 0
     timeout_s: float = 600.0
+    adapters: list[str] = []
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,9 @@ CLOSED = {"extra": "forbid", "use_attribute_docstrings": True, "arbitrary_types_
 """pydantic's settings for every configuration dataclass: unknown fields are refused, docstrings are kept, and the waist's own
 structs may be fields."""
 
+OPEN = CLOSED | {"extra": "allow"}
+"""For the parameters of an engine that has many more of its own: they are passed on unchecked, and the engine checks them."""
+
 ServedName = Annotated[str, MinLen(1), MaxLen(256)]
 Sha256 = Annotated[str, MinLen(64), MaxLen(64)]
 

@@ -22,6 +22,7 @@ class BackendDeclaration:
         modules: Modules that must be importable for it to run.
         extra: The optional dependency of jubako that installs them, or "" if none is needed.
         calls_models: Whether its models may ask other models of the repository.
+        adapts: Whether `adapters`, LoRA adapters of the model, mean something for it.
         batches: Whether `batching` and `max_batch_size` mean something for it although it serves no tensors.
     """
 
@@ -35,4 +36,5 @@ class BackendDeclaration:
     modules: tuple[str, ...] = ()
     extra: str = ""
     calls_models: bool = False
+    adapts: bool = False
     batches: bool = False

@@ -43,7 +43,7 @@ class Model:
 
     Attributes:
         file: What configures it: its model.yaml or config.pbtxt; its folder where it has neither.
-        served_names: Every name under which requests find it; the folder's name is the first.
+        served_names: Every name under which requests find it, those of its adapters too; the folder's name is the first.
         chat_template: Jinja text that replaces the model's own, or None.
         versions: Those without faults, served or not: at least one, ascending by number.
         broken_versions: What is wrong with the others, by number.

@@ -87,13 +87,14 @@ def _name_clashes(entries: list[Entry]) -> defaultdict[str, list[Problem]]:
     for name, claimants in claims.items():
         for entry in claimants:
             line = entry.served_names[name]
+            claim = f"`{'adapters' if name in entry.adapters else 'served_names'}` claims {name!r}"
             if name in folders - {entry.name}:
-                what = f"`served_names` claims {name!r}, which is the name of another entry."
+                what = f"{claim}, which is the name of another entry."
                 clashes[entry.name].append(Problem(entry.file, line, what))
             for other in claimants:
                 if other is not entry:
                     where = f"{entry_path(other)}:{other.served_names[name]}"
-                    what = f"`served_names` claims {name!r}, which {where} claims too. Only one entry can have a name."
+                    what = f"{claim}, which {where} claims too. Only one entry can have a name."
                     clashes[entry.name].append(Problem(entry.file, line, what))
     return clashes
 

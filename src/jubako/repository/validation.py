@@ -71,13 +71,33 @@ def check_engine(params: type, fields: Fields) -> Checked[dict[str, Any]]:
     """The parameters of an engine, as builtins and with their defaults filled in.
 
     Args:
-        params: The backend's dataclass, `BackendDeclaration.params`.
+        params: The backend's dataclass, `BackendDeclaration.params`. If it is open, parameters that it does not have are kept.
         fields: What ``engine`` says in model.yaml, overlaid with what it says in version.yaml.
     """
+    if is_open(params):
+        return _check_open_engine(params, fields)
     checked: Checked[Any] = _check(params, fields, ("engine",))
     if checked.value is None:
         return Checked(None, checked.faults)
     return Checked(adapter(params).dump_python(checked.value, mode="json"))
+
+
+def _check_open_engine(params: type, fields: Fields) -> Checked[dict[str, Any]]:
+    """Those that the dataclass has, with hyphens or underscores, and the others as they are."""
+    known = {field.name for field in dataclasses.fields(params)}
+    written = {name.replace("-", "_"): name for name in fields}
+    checked: Checked[Any] = _check(params, {name: fields[written[name]] for name in written if name in known}, ("engine",))
+    if checked.value is None:
+        paths = [(fault.path[0], written.get(str(fault.path[1]), fault.path[1]), *fault.path[2:]) for fault in checked.faults]
+        faults = zip(checked.faults, paths, strict=True)
+        return Checked(None, tuple(dataclasses.replace(fault, path=path) for fault, path in faults))
+    others = {name: fields[written[name]] for name in written if name not in known}
+    return Checked({**adapter(params).dump_python(checked.value, mode="json"), **others})
+
+
+def is_open(params: type) -> bool:
+    """Whether an engine takes more parameters than those of its dataclass."""
+    return getattr(params, "__pydantic_config__", {}).get("extra") == "allow"
 
 
 @cache

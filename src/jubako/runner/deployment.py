@@ -26,6 +26,7 @@ class Deployment:
         fingerprint: Two deployments of a version whose fingerprints are equal have nothing to tell apart in their instances.
         calls_models: Its instances ask other models, so they are told which there are.
         config: The entry as JSON of KServe's ``inference.ModelConfig``; "" for none.
+        adapters: Those of `served_names` that are LoRA adapters.
         created: When the version was made, in Unix seconds.
     """
 
@@ -41,6 +42,7 @@ class Deployment:
     calls_models: bool = False
     config: str = ""
     created: int = 0
+    adapters: list[str] = field(default_factory=list)
 
     def status(self, state: VersionState, reason: str) -> VersionStatus:
         """The version as it is shown, without what only its instances know."""
@@ -55,6 +57,7 @@ class Deployment:
             config=self.config,
             created=self.created,
             timeout_s=self.limits.timeout_s,
+            adapters=self.adapters,
         )
 
 

@@ -137,6 +137,7 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
         calls_models=model.declaration.calls_models,
         config=model.config_json,
         created=int(version.folder.stat().st_mtime),
+        adapters=list(model.config.adapters),
     )
 
 

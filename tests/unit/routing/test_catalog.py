@@ -18,6 +18,11 @@ def test_every_name_of_a_model_means_it() -> None:
         assert names.find(name).model == "qwen"
 
 
+def test_an_adapter_is_a_name_of_its_model() -> None:
+    names = catalog(version(model="qwen", served_names=["qwen", "polite"], adapters=["polite"]))
+    assert names.find("polite").model == names.find("polite:1").model == "qwen"
+
+
 def test_without_a_version_the_latest_ready_one_is_meant() -> None:
     names = catalog(version(number=1), version(number=3, state="FAILED"), version(number=2))
     assert names.find("m").version == 2

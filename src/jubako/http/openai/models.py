@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from jubako.dataplane.protocol import Plane
 from jubako.errors import Unsupported
 from jubako.http.exchange import Exchange
@@ -21,12 +23,23 @@ _ENDPOINTS: dict[Task, str] = {
 }
 
 
+class Adapter(Model, frozen=True, kw_only=True):
+    """A LoRA adapter, as vLLM shows it: a model with a `parent`."""
+
+    parent: str
+
+
 async def index(exchange: Exchange, plane: Plane) -> None:
-    await exchange.answer(encode(ModelList([_model(status) for status in plane.models()])))
+    await exchange.answer(
+        encode(ModelList([model for status in plane.models() for model in (_model(status), *_adapters(status))]))
+    )
 
 
 async def retrieve(exchange: Exchange, plane: Plane) -> None:
-    await exchange.answer(encode(_model(plane.model(exchange.path.removeprefix(PREFIX)))))
+    name = exchange.path.removeprefix(PREFIX)
+    status = plane.model(name)
+    adapter = next((adapter for adapter in _adapters(status) if adapter.id == name), None)
+    await exchange.answer(encode(adapter or _model(status)))
 
 
 def serving(plane: Plane, name: str, task: Task, exchange: Exchange) -> VersionStatus:
@@ -54,7 +67,7 @@ def _model(status: VersionStatus) -> Model:
         id=status.model,
         created=status.created,
         owned_by=OWNER,
-        aliases=[name for name in status.served_names if name != status.model],
+        aliases=[name for name in status.served_names if name != status.model and name not in status.adapters],
         state=status.state,
         reason=status.reason or None,
         version=status.version,
@@ -62,3 +75,8 @@ def _model(status: VersionStatus) -> Model:
         backend=status.backend,
         max_model_len=status.info.context_length if status.info else None,
     )
+
+
+def _adapters(status: VersionStatus) -> list[Adapter]:
+    fields = msgspec.structs.asdict(_model(status)) | {"aliases": [], "parent": status.model}
+    return [Adapter(**fields | {"id": name}) for name in status.adapters]
