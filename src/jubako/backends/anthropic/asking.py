@@ -146,10 +146,10 @@ def _system(messages: Sequence[Message]) -> str:
     texts: list[str] = []
     for message in messages:
         if message.role in ("system", "developer"):
-            content = message.content
-            texts += (
-                [part.text for part in content if isinstance(part, TextPart)] if isinstance(content, list) else [content or ""]
-            )
+            if isinstance(message.content, list):
+                texts += [part.text for part in message.content if isinstance(part, TextPart)]
+            else:
+                texts.append(message.content or "")
     return "\n\n".join(filter(None, texts))
 
 

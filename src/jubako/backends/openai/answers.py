@@ -95,8 +95,8 @@ class _OpenAIReader(AnswerReader, Generic[A, C]):
         except msgspec.DecodeError as error:
             why = "JSON of another kind" if isinstance(error, msgspec.ValidationError) else "no JSON"
             raise self._nonsense(why) from None
-        if answer.error is not None and answer.error != b"null":
-            raise _stream_error(complaint_of(msgspec.json.decode(answer.error), self._redact), self.name)
+        if answer.error is not None:
+            raise _stream_error(complaint_of({"error": answer.error}, self._redact), self.name)
         if answer.object == "error":  # as vLLM wrote errors once
             raise _stream_error(complaint_of(msgspec.json.decode(data), self._redact), self.name)
         return answer

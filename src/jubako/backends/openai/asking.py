@@ -201,7 +201,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def _is_closed(schema: Any) -> bool:
-    """Whether OpenAI's strict mode takes a schema: every object in it names all its properties, requires all and allows no other."""
+    """Whether OpenAI's strict mode takes a schema: every object names all its properties, requires all, allows no other."""
     if isinstance(schema, list):
         return all(map(_is_closed, schema))
     if not isinstance(schema, dict):

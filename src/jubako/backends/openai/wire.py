@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 
 class PromptDetails(Struct, frozen=True):
@@ -80,7 +80,7 @@ class ChatAnswer(Struct, frozen=True):
 
     choices: list[ChatChoice] | None = None
     usage: WireUsage | None = None
-    error: Raw | None = None
+    error: Any = None
     object: Any = None
 
 
@@ -102,7 +102,7 @@ class CompletionAnswer(Struct, frozen=True):
 
     choices: list[CompletionChoice] | None = None
     usage: WireUsage | None = None
-    error: Raw | None = None
+    error: Any = None
     object: Any = None
 
 

@@ -33,8 +33,10 @@ class Traffic:
 
 
 class Answer:
-    """An answer with status 2xx, of which the head has come, and of a stream the first bytes. Use it with ``async with``: leaving the
-    block gives the connection back or, if there is more to come, closes it at once, which tells the upstream to stop.
+    """An answer with status 2xx, of which the head has come, and of a stream the first bytes.
+
+    Use it with ``async with``: leaving the block gives the connection back or, if there is more to come, closes it at once, which
+    tells the upstream to stop.
 
     Args:
         deadline: When all of it must have come, in the event loop's time.

@@ -113,7 +113,7 @@ class UpstreamBackend(Backend, Generic[P]):
         self.check_entry()
         self._targets = [
             Target(params, own, self._preset, self._redact, model=self.spec.model, headers=self.fixed_headers())
-            for own in params.upstreams or [None]
+            for own in (params.upstreams or (None,))
         ]
         self._session = open_session(params)
         self._client = UpstreamClient(self._session, self._targets, params, self._redact)

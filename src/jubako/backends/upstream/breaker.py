@@ -13,8 +13,8 @@ CircuitState = Literal["closed", "half_open", "open"]
 
 
 class CircuitBreaker:
-    """Closed, it lets all through. After `failures` in a row it opens; after `open_s` one request may go through as a trial, which
-    closes it or opens it again.
+    """Closed, it lets all through. After `failures` in a row it opens. After `open_s` one request may go through as a trial; it
+    closes the circuit or opens it again.
 
     Whoever is let through by :meth:`enter` says how it went, once: :meth:`succeeded`, :meth:`failed` or :meth:`gave_up`.
     """

@@ -19,12 +19,12 @@ from aiohttp import (
 
 from jubako.backends.upstream.answer import Answer, Traffic
 from jubako.backends.upstream.balancer import Balancer
-from jubako.backends.upstream.failure import Failure, failure_of
+from jubako.backends.upstream.failure import Asked, Failure, failure_of
 from jubako.backends.upstream.params import UpstreamParams
 from jubako.backends.upstream.retry import RetryBudget, wait_before
 from jubako.backends.upstream.secret import Redaction
 from jubako.backends.upstream.target import Target
-from jubako.errors import DeadlineExceeded, UpstreamFailed, UpstreamUnavailable
+from jubako.errors import DeadlineExceeded, Overloaded, UpstreamFailed, UpstreamUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ class UpstreamClient:
                 tried.add(target)
                 wait_s = self._wait_after(failure, attempt, tried)
                 if wait_s is None:
+                    if isinstance(failure.error, Overloaded) and failure.error.retry_after_s is None:
+                        failure.error.retry_after_s = 1.0
                     raise failure.error from None
                 log.warning("asked again in %.1f s: %s", wait_s, failure.error.message)
             attempt += 1
@@ -123,7 +125,7 @@ class UpstreamClient:
                     data=body,
                     headers=target.headers(accept),
                     proxy=target.proxy,
-                    proxy_auth=target.proxy_auth,
+                    proxy_headers=target.proxy_headers,
                     allow_redirects=False,
                 )
                 try:
@@ -143,7 +145,7 @@ class UpstreamClient:
             said = await _beginning(response)
             target.outcomes[str(response.status)] += 1
             wait = response.headers.get("Retry-After")
-            raise failure_of(response.status, said, wait, target.name, target.model, self._redact)
+            raise failure_of(response.status, said, wait, Asked(target.name, target.model), self._redact)
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         wanted = "event-stream" if stream else "json"
         if kind and wanted not in kind:
@@ -196,11 +198,8 @@ class UpstreamClient:
                     broken=True,
                 )
             case ClientConnectionError() | ClientPayloadError() | OSError():
-                return Failure(
-                    UpstreamFailed(f"The upstream {target.name} closed the connection without an answer."),
-                    again=True,
-                    broken=True,
-                )
+                gone = UpstreamFailed(f"The upstream {target.name} closed the connection without an answer.")
+                return Failure(gone, again=True, broken=True)
         return Failure(
             UpstreamFailed(f"The upstream {target.name} answers with what is no HTTP: {self._redact(str(error))[:200]}"),
             elsewhere=True,
@@ -219,7 +218,7 @@ class UpstreamClient:
                     target.url(path),
                     headers=target.headers("application/json"),
                     proxy=target.proxy,
-                    proxy_auth=target.proxy_auth,
+                    proxy_headers=target.proxy_headers,
                     allow_redirects=False,
                 ) as response,
             ):

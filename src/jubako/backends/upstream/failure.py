@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -83,65 +83,85 @@ def complaint_of(said: Any, redact: Redaction) -> Complaint:
     )
 
 
-def failure_of(status: int, body: bytes, retry_after_header: str | None, target: str, model: str, redact: Redaction) -> Failure:
+class Asked(NamedTuple):
+    """Who was asked for what, for messages."""
+
+    upstream: str
+    model: str
+
+
+def failure_of(status: int, body: bytes, retry_after_header: str | None, asked: Asked, redact: Redaction) -> Failure:
     """The failure that an answer with an error's status is."""
     said = complaint(body, redact)
+    if not said.message:
+        said = msgspec.structs.replace(said, message=f"it gives no reason (status {status})")
     wait_s = retry_after(retry_after_header)
-    message = said.message or f"The upstream answers with status {status} and no word why."
+    if status >= 500:
+        return _fault(status, said, wait_s, asked)
+    if status in (400, 413, 422):
+        return Failure(_refusal(status, said))
+    return _trouble(status, said, wait_s, asked)
+
+
+def _refusal(status: int, said: Complaint) -> JubakoError:
+    """The caller's request is at fault."""
+    if is_too_long(said):
+        return PromptTooLong(said.message, param=said.param)
+    if status == 413:
+        return PayloadTooLarge(said.message)
+    return InvalidRequest(said.message, param=said.param, code=said.code)
+
+
+def _fault(status: int, said: Complaint, wait_s: float | None, asked: Asked) -> Failure:
+    """The upstream is at fault."""
+    error: JubakoError
+    if status == 504:
+        error = _too_slow(said, asked)
+    elif status in (503, 529):
+        error = UpstreamUnavailable(f"The upstream {asked.upstream} is overloaded or down: {said.message}", retry_after_s=wait_s)
+    else:
+        error = UpstreamFailed(f"The upstream {asked.upstream} failed with status {status}: {said.message}", retry_after_s=wait_s)
+    return Failure(error, again=True, broken=True)
+
+
+def _trouble(status: int, said: Complaint, wait_s: float | None, asked: Asked) -> Failure:
+    """What lies between this server and the upstream is at fault: the key, the URL, the account, the rate."""
     match status:
-        case 400 | 422 if is_too_long(said):
-            return Failure(PromptTooLong(message, param=said.param))
-        case 400 | 422:
-            return Failure(InvalidRequest(message, param=said.param, code=said.code))
         case 401 | 403:
-            return Failure(
-                UpstreamFailed(
-                    f"The upstream {target} refused this server's own key (status {status}). Whoever runs this server must "
-                    f"mend it; a caller can't. It says: {message}",
-                    code="upstream_key_refused",
-                ),
-                elsewhere=True,
+            error: JubakoError = UpstreamFailed(
+                f"The upstream {asked.upstream} refused this server's own key (status {status}). Whoever runs this server must "
+                f"mend it; a caller can't. It says: {said.message}",
+                code="upstream_key_refused",
             )
         case 404:
-            return Failure(
-                ModelNotFound(
-                    f"The upstream {target} has no model {model!r}, or nothing at that URL; `model` and `base_url` of the entry "
-                    f"decide it. It says: {message}"
-                ),
-                elsewhere=True,
+            error = ModelNotFound(
+                f"The upstream {asked.upstream} has no model {asked.model!r}, or nothing at that URL; `model` and `base_url` of "
+                f"the entry decide it. It says: {said.message}"
             )
-        case 413:
-            return Failure(PayloadTooLarge(message))
-        case 408 | 504:
-            error: JubakoError = DeadlineExceeded(f"The upstream {target} took too long: {message}", code="upstream_timeout")
-            return Failure(error, again=True, broken=status == 504)
+        case 408:
+            return Failure(_too_slow(said, asked), again=True)
         case 409:
-            return Failure(UpstreamFailed(f"The upstream {target} answers with status 409: {message}"), again=True)
+            error = UpstreamFailed(f"The upstream {asked.upstream} answers with status 409: {said.message}")
+            return Failure(error, again=True)
         case 429:
             error = Overloaded(
-                f"The upstream {target} takes no more requests for now: {message}",
+                f"The upstream {asked.upstream} takes no more requests for now: {said.message}",
                 code="upstream_rate_limited",
-                retry_after_s=1.0 if wait_s is None else wait_s,
+                retry_after_s=wait_s,
             )
             # An account without money is not helped by waiting.
             return Failure(error, again=said.code != "insufficient_quota", elsewhere=True)
-        case 503 | 529:
-            error = UpstreamUnavailable(f"The upstream {target} is overloaded or down: {message}", retry_after_s=wait_s)
-            return Failure(error, again=True, broken=True)
-        case _ if status >= 500:
-            return Failure(
-                UpstreamFailed(f"The upstream {target} failed with status {status}: {message}", retry_after_s=wait_s),
-                again=True,
-                broken=True,
+        case _ if status < 400:
+            error = UpstreamFailed(
+                f"The upstream {asked.upstream} sends elsewhere (status {status}), which is not followed. Mend `base_url`."
             )
-        case _ if 300 <= status < 400:
-            return Failure(
-                UpstreamFailed(
-                    f"The upstream {target} sends elsewhere (status {status}), which is not followed; mend `base_url`."
-                ),
-                elsewhere=True,
-            )
-    return Failure(UpstreamFailed(f"The upstream {target} answers with status {status}: {message}"), elsewhere=True)
+        case _:
+            error = UpstreamFailed(f"The upstream {asked.upstream} answers with status {status}: {said.message}")
+    return Failure(error, elsewhere=True)
+
+
+def _too_slow(said: Complaint, asked: Asked) -> DeadlineExceeded:
+    return DeadlineExceeded(f"The upstream {asked.upstream} took too long: {said.message}", code="upstream_timeout")
 
 
 def is_too_long(said: Complaint) -> bool:

@@ -38,7 +38,7 @@ class Secret:
     """One key, from an environment variable or from a file that may be written anew at any time.
 
     Raises:
-        ConfigurationError: the variable or the file is missing, empty or no key; the message names it and never shows its contents.
+        ConfigurationError: the variable or the file is missing, empty or no key; the message names it, never its value.
     """
 
     def __init__(self, redaction: Redaction, *, variable: str = "", file: str = "") -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Mapping
 from urllib.request import getproxies, proxy_bypass
 
-from aiohttp import BasicAuth
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -53,7 +53,13 @@ class Target:
         self._key = ""
         self._headers: dict[str, CIMultiDict[str]] = {}
         self._urls: dict[str, URL] = {}
-        self.proxy, self.proxy_auth = _proxy(said.proxy, self._base, redaction)
+        self.proxy, authorization = _proxy(said.proxy, self._base, redaction)
+        self.proxy_headers: dict[str, str] | None = None
+        if authorization and self._base.scheme == "https":
+            # The proxy only makes a tunnel: what is for it must not travel through that.
+            self.proxy_headers = {"Proxy-Authorization": authorization}
+        elif authorization:
+            self._fixed["Proxy-Authorization"] = authorization
         self.name = f"{self._base.host}:{self._base.port}" if not self._base.is_default_port() else str(self._base.host)
         self.model = said.model or model
         self.weight = own.weight if own is not None else 1.0
@@ -150,27 +156,29 @@ def _checked_query(query: Mapping[str, str]) -> dict[str, str]:
     return dict(query)
 
 
-def _proxy(said: str | None, base: URL, redaction: Redaction) -> tuple[URL | None, BasicAuth | None]:
-    """The proxy for an upstream, and what it wants to be told."""
+def _proxy(said: str | None, base: URL, redaction: Redaction) -> tuple[URL | None, str]:
+    """The proxy for an upstream, and how to authorize there."""
     if said == "none":
-        return None, None
+        return None, ""
     proxy = said
     if proxy is None:
         if proxy_bypass(f"{base.host}:{base.port}"):
-            return None, None
+            return None, ""
         proxies = getproxies()
         proxy = proxies.get(base.scheme) or proxies.get("all")
     if not proxy:
-        return None, None
+        return None, ""
     url = URL(proxy if "://" in proxy else f"http://{proxy}")
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError("Only HTTP proxies can be used: `proxy` must be a URL that begins with http://.")
     if url.user is None:
-        return url, None
+        return url, ""
     if said is not None:
         raise ConfigurationError(
             "`proxy` must not hold a user or a password. Set the environment variable HTTPS_PROXY or HTTP_PROXY instead."
         )
     password = url.password or ""
+    credentials = base64.b64encode(f"{url.user}:{password}".encode()).decode()
     redaction.hide(password)
-    return url.with_user(None), BasicAuth(url.user, password)
+    redaction.hide(credentials)
+    return url.with_user(None), f"Basic {credentials}"
