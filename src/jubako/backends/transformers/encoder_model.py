@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from transformers import (
+    MODEL_FOR_TEXT_ENCODING_MAPPING,
     AutoModel,
     AutoModelForSequenceClassification,
     AutoModelForTextEncoding,
@@ -24,9 +25,9 @@ def load_model(folder: Path, config: PretrainedConfig, params: TransformersParam
         ConfigurationError: it can't be loaded, or weights that count are missing.
     """
     classifies = any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
-    kind = (
-        AutoModelForSequenceClassification if classifies else AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
-    )
+    # Of models with an encoder and a decoder only the former is wanted, which this one gives.
+    without_head = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
+    kind = AutoModelForSequenceClassification if classifies else without_head
     device = choose_device(params.device)
     try:
         model, report = kind.from_pretrained(
