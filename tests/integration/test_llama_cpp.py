@@ -168,6 +168,32 @@ async def test_tokens_come_one_by_one_and_then_what_they_cost(backend: LlamaCppB
     assert backend.current_load().progress >= before + 12
 
 
+async def test_the_cache_fills_with_the_generations_under_way(backend: LlamaCppBackend) -> None:
+    assert backend.current_load().kv_cache_usage == 0
+    async with aclosing(backend.generate(_complete("one two", sampling=GREEDY), Call())) as events:
+        await anext(events)
+        first = backend.current_load().kv_cache_usage
+        await anext(events)
+        second = backend.current_load().kv_cache_usage
+    assert first is not None
+    assert second is not None
+    assert 2 / (N_CTX * SLOTS) < first < second < 0.5
+    assert backend.current_load().kv_cache_usage == 0
+
+
+async def test_llama_cpp_s_own_metrics_are_read(backend: LlamaCppBackend) -> None:
+    async def predicted() -> float:
+        metrics = {metric.name: metric for metric in (await backend.read_statistics()).engine_metrics}
+        assert metrics["llamacpp:requests_processing"].kind == "gauge"
+        predicted = metrics["llamacpp:tokens_predicted_total"]
+        assert (predicted.kind, predicted.documentation) == ("counter", "Number of generation tokens processed")
+        return predicted.samples[0].value
+
+    before = await predicted()
+    usage = (await _answer(backend, _complete("one two"))).usage
+    assert await predicted() >= before + usage.completion_tokens
+
+
 async def test_a_chat_answers_in_its_template(backend: LlamaCppBackend) -> None:
     messages = [Message(role="user", content="Say hello")]
     rendered = await backend.tokenize(TokenizeRequest(model="smollm2", messages=messages))

@@ -181,6 +181,10 @@ class Backend(ABC):
         """What was done since the model was loaded."""
         return StatisticsResult()
 
+    async def read_statistics(self) -> StatisticsResult:
+        """The same, from an engine that has to be asked and may take a moment to say."""
+        return self.statistics()
+
     def _unsupported(self, what: str) -> Unsupported:
         serves = ", ".join(self.spec.tasks) or "nothing"
         return Unsupported(f"The model {self.spec.model!r} does not serve {what}; it serves: {serves}.", param="model")

@@ -44,17 +44,24 @@ def engine_families(instances: Iterable[InstanceMetrics], taken: Container[str])
     for each in instances:
         labels = {"model": each.model, "version": str(each.version), "instance": each.instance}
         for metric in each.metrics:
-            name = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
+            kind = _kind(metric)
+            name = metric.name.removesuffix("_total") if kind == "counter" else metric.name
             if name in taken or not _METRIC_NAME.fullmatch(name):
                 continue
-            family = families.setdefault(name, Metric(name, metric.documentation, metric.kind))
-            if family.type == metric.kind:
+            family = families.setdefault(name, Metric(name, metric.documentation, kind))
+            if family.type == kind:
                 _add(family, metric, labels)
     return [family for family in families.values() if family.samples]
 
 
+def _kind(metric: EngineMetric) -> str:
+    """A counter whose samples do not end in ``_total`` has no type that the page could give it."""
+    unnamed = metric.kind == "counter" and all(not sample.name.endswith(("_total", "_created")) for sample in metric.samples)
+    return "unknown" if unnamed else metric.kind
+
+
 def _add(family: Metric, metric: EngineMetric, labels: dict[str, str]) -> None:
-    names = {family.name + suffix for suffix in _SUFFIXES[metric.kind]}
+    names = {family.name + suffix for suffix in _SUFFIXES[family.type]}
     for sample in metric.samples:
         if sample.name in names and all(map(_LABEL_NAME.fullmatch, sample.labels)):
             own = {f"exported_{name}" if name in OURS else name: value for name, value in sample.labels.items()}

@@ -106,16 +106,15 @@ class Answers:
             case InferRequest():
                 return deliver(request.outputs, await self._infer(receive(request), call), self._signature)
             case StatisticsRequest():
-                return self._statistics()
+                return await self._statistics()
 
     def _count(self) -> None:
         self._requests += 1
         self._last_request_s = time.time()
 
-    def _statistics(self) -> StatisticsResult:
-        return msgspec.structs.replace(
-            self._backend.statistics(), requests=self._requests, last_request_ms=round(self._last_request_s * 1e3)
-        )
+    async def _statistics(self) -> StatisticsResult:
+        done = await self._backend.read_statistics()
+        return msgspec.structs.replace(done, requests=self._requests, last_request_ms=round(self._last_request_s * 1e3))
 
     async def _generate(self, request: GenerateRequest, call: CallContext) -> GenerateResult:
         events = self._backend.generate(request, call)

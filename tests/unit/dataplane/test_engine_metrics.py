@@ -163,6 +163,7 @@ OWN = [
         ],
     ),
     EngineMetric("engine:free", "gauge", "Free.", [Sample("engine:free", {"model": "inner", "text": 'a"b\n'}, 0.25)]),
+    EngineMetric("engine:most", "counter", "Not named as a counter.", [Sample("engine:most", {}, 7.0)]),
     EngineMetric("not a name", "gauge", "Wrong.", [Sample("not a name", {}, 1.0)]),
     EngineMetric("engine:odd", "gauge", "Samples of another.", [Sample("engine:even", {}, 1.0)]),
 ]
@@ -181,6 +182,7 @@ def test_the_engines_own_metrics_pass_through_family_by_family() -> None:
         {"kind": "prefill", "model": model, "version": number, "instance": instance}
         for model, number, instance in (("m", "1", "m-1-0"), ("m", "1", "m-1-1"), ("n", "4", "n-4-0"))
     ]
+    assert (page["engine:most"].type, value(page["engine:most"], instance="m-1-0")) == ("unknown", 7)
     assert page["engine:batch"].type == "histogram"
     assert value(page["engine:batch"], "_sum", instance="m-1-1") == 5
     (free,) = (sample for sample in page["engine:free"].samples if sample.labels["instance"] == "n-4-0")

@@ -83,7 +83,14 @@ class Control:
     def detokenize(self, tokens: list[int]) -> str:
         return self._call("POST", "/detokenize", {"tokens": tokens}, Content).content
 
+    def metrics(self) -> str:
+        """Prometheus' page; it may take as long as llama.cpp's current step."""
+        return self._ask("GET", "/metrics", None).decode()
+
     def _call(self, method: str, path: str, body: dict[str, object] | None, answer: type[T]) -> T:
+        return msgspec.json.decode(self._ask(method, path, body), type=answer)
+
+    def _ask(self, method: str, path: str, body: dict[str, object] | None) -> bytes:
         connection = _UnixConnection(self._path)
         try:
             content = None if body is None else msgspec.json.encode(body)
@@ -94,7 +101,7 @@ class Control:
             connection.close()
         if response.status != 200:
             raise RuntimeError(f"llama.cpp answered {path} with {response.status}: {data[:500].decode(errors='replace')}")
-        return msgspec.json.decode(data, type=answer)
+        return data
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from jubako.backends.llama_cpp.calls import GenerationCall, Mailbox
 from jubako.backends.llama_cpp.chunks import Chunk, encode_request
 from jubako.backends.llama_cpp.control import Control
+from jubako.backends.llama_cpp.own_metrics import read_page
 from jubako.backends.llama_cpp.params import LlamaCppParams
 from jubako.backends.llama_cpp.servers import embedding_server, find_model, generation_server, step_tokens
 from jubako.backends.text.engine import EngineInfo, GenerationParams, Piece, TextEngine
 from jubako.backends.text.plan import too_long
 from jubako.errors import ConfigurationError
-from jubako.messages import Prompt, TokenIds
+from jubako.messages import EngineMetric, Prompt, TokenIds
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class LlamaCppEngine(TextEngine):
         self._control_threads = ThreadPoolExecutor(1, thread_name_prefix="llama-control")
         self._embed_threads = ThreadPoolExecutor(1, thread_name_prefix="llama-embed")
         self._one_prompt = asyncio.Lock()
+        self._held_tokens: dict[GenerationCall, int] = {}
         self._folder: Path | None = None
         self._server: xllamacpp.Server | None = None
         self._embedder: xllamacpp.Server | None = None
@@ -63,6 +65,14 @@ class LlamaCppEngine(TextEngine):
     @property
     def progress(self) -> int:
         return self._mailbox.received
+
+    @property
+    def kv_cache_usage(self) -> float | None:
+        """The part that the generations under way fill; what llama.cpp keeps of earlier ones gives way to new ones."""
+        return sum(self._held_tokens.values()) / (self._info.context_length * self._info.slots) if self._generates else None
+
+    async def read_metrics(self) -> list[EngineMetric]:
+        return read_page(await self._in(self._control_threads, self._control.metrics))
 
     async def load(self) -> EngineInfo:
         self._mailbox = Mailbox(step_tokens(self._params))
@@ -85,12 +95,14 @@ class LlamaCppEngine(TextEngine):
         try:
             while chunks := await call.chunks():
                 for piece in _pieces(chunks, params):
+                    self._held_tokens[call] = piece.prompt_tokens + piece.completion_tokens
                     yield piece
                     if piece.finish_reason is not None:
                         return
         finally:
             call.cancel()
             await call.over()
+            self._held_tokens.pop(call, None)
         raise RuntimeError("llama.cpp ended an answer without saying why.")
 
     async def tokenize(self, text: str, *, add_special: bool) -> TokenIds:

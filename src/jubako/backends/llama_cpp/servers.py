@@ -105,6 +105,7 @@ def _settings(model: Path, params: LlamaCppParams, socket: Path) -> xllamacpp.Co
     # llama.cpp insists on a server of its own: on a socket in a private folder nobody else reaches it.
     settings.hostnames = [str(socket)]
     settings.ui = False
+    settings.endpoint_metrics = True
     settings.verbosity = 1
     threads = params.n_threads or max(_processors() - 1, 1)
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,8 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
         context_length: Most tokens that one request's prompt and answer may hold together.
         vocab_size: Token ids are below this.
         slots: Generations that the engine runs at once.
-        chat_template: The Jinja template that the weights bring, if any.
+        chat_template: The Jinja template that the weights bring, if any; or several by name, of which ``default`` and
+            ``tool_use``, for conversations with tools, are used.
         bos_token: Text of the begin-of-sequence token, or "".
         eos_token: Text of the end-of-sequence token, or "".
         adds_bos: Whether tokenising text puts the begin-of-sequence token in front.
@@ -31,7 +32,7 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
     context_length: int
     vocab_size: int
     slots: int
-    chat_template: str | None = None
+    chat_template: str | Mapping[str, str] | None = None
     bos_token: str = ""
     eos_token: str = ""
     adds_bos: bool = False
@@ -48,9 +49,13 @@ class GenerationParams(Struct, frozen=True, kw_only=True):
         seed: Repeats a sampled answer; None draws a fresh one.
         stop_token_ids: Tokens that end the answer with reason "stop".
         include_stop_token: Whether such a token's text belongs to the answer.
-        grammar: The text must match it; GBNF, or llguidance's Lark where it begins with ``%llguidance``.
+        grammar: The text must match it; GBNF, or llguidance's Lark where it begins with ``%llguidance``, in which special
+            tokens are ``<[id]>``.
         top_logprobs: Alternatives to report for each token; None reports no log probabilities at all.
         prompt_logprobs: The same for the tokens of the prompt; only for engines that score it.
+        visible_tokens: Texts of special tokens that must stay in the text of pieces, because they tell the form of reasoning and tool
+            calls; those that are no special tokens of the model mean nothing. An engine that can't tell them apart may show all
+            special tokens while there are any here, but never the one that ended the answer.
         adapter: Name of the LoRA adapter to use, one of `ModelSpec.adapters`; "" for the model itself.
     """
 
@@ -70,6 +75,7 @@ class GenerationParams(Struct, frozen=True, kw_only=True):
     grammar: str | None = None
     top_logprobs: int | None = None
     prompt_logprobs: int | None = None
+    visible_tokens: frozenset[str] = frozenset()
     adapter: str = ""
 
 
@@ -115,6 +121,10 @@ class TextEngine(ABC):
     def metrics(self) -> list[EngineMetric]:
         """The engine's own metrics, as it names them, to be passed on beside ours."""
         return []
+
+    async def read_metrics(self) -> list[EngineMetric]:
+        """The same, from an engine that has to be asked and may take a moment to say."""
+        return self.metrics()
 
     @abstractmethod
     async def load(self) -> EngineInfo:

@@ -59,6 +59,7 @@ class TextBackend(Backend):
     async def load(self) -> ModelInfo:
         self._info = info = await self._engine.load()
         self._planner = Planner(self.spec, info, self._engine)
+        await self._planner.prepare()
         capacity = min(info.slots, self.spec.max_concurrency or info.slots)
         self._admission = Admission(capacity, self.spec.max_queue_size, self.spec.queue_timeout_s)
         return ModelInfo(context_length=info.context_length)
@@ -78,6 +79,9 @@ class TextBackend(Backend):
 
     def statistics(self) -> StatisticsResult:
         return StatisticsResult(engine_metrics=self._engine.metrics())
+
+    async def read_statistics(self) -> StatisticsResult:
+        return StatisticsResult(engine_metrics=await self._engine.read_metrics())
 
     def generate(self, request: GenerateRequest, call: CallContext) -> AsyncIterator[GenerateEvent]:
         if isinstance(request, ChatRequest):
@@ -133,7 +137,7 @@ class TextBackend(Backend):
 
     async def _one(self, plan: ChoicePlan, tally: Tally) -> AsyncGenerator[Delta, None]:
         """The deltas of one choice, whose place is taken."""
-        writer = ChoiceWriter(plan.index, plan.stop, include_stop=plan.include_stop, tools=plan.tools)
+        writer = ChoiceWriter(plan.index, plan.stop, include_stop=plan.include_stop, reader=plan.reader())
         if plan.echo and plan.params.prompt_logprobs is None:
             yield Delta(plan.index, text=plan.echo)
         async with aclosing(self._engine.generate(plan.prompt, plan.params)) as pieces:
@@ -142,6 +146,7 @@ class TextBackend(Backend):
                 if piece.prompt_logprobs:
                     yield _prompt_delta(plan, piece)
                 delta = writer.write(piece)
+                tally.reasoned(plan.index, writer.reasoning_tokens)
                 if delta is not None:
                     yield delta
                 if writer.finished:
