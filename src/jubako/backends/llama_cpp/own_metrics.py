@@ -6,7 +6,9 @@ from typing import Literal
 
 from jubako.messages import EngineMetric, Sample
 
-_KINDS: dict[str, Literal["counter", "gauge"]] = {"counter": "counter", "gauge": "gauge"}
+Kind = Literal["counter", "gauge", "unknown"]
+
+_KINDS: dict[str, Kind] = {"counter": "counter", "gauge": "gauge"}
 
 
 def read_page(page: str) -> list[EngineMetric]:
