@@ -32,6 +32,7 @@ class Detokenizer:
         self._known = 0
         self._given = 0
         self._held = 0
+        self._length = 0
 
     def feed(self, tokens: Sequence[int]) -> str:
         """The text that is clear with `tokens`, the next ones."""
@@ -48,7 +49,10 @@ class Detokenizer:
     def _feed(self, token: int) -> str:
         self._window.append(token)
         text = self._decode(self._window)
-        if text.endswith(REPLACEMENT):
+        # Shorter than without the token: several broken bytes have become one character, which is U+FFFD itself.
+        whole = not text.endswith(REPLACEMENT) or len(text) < self._length
+        self._length = len(text)
+        if not whole:
             self._held += 1
             if self._held < LONGEST_CHARACTER:
                 return ""
@@ -66,4 +70,4 @@ class Detokenizer:
         """Leave the first `tokens` of the window out of it; what the others give is given."""
         del self._window[:tokens]
         self._known = len(self._window)
-        self._given = len(self._decode(self._window))
+        self._given = self._length = len(self._decode(self._window))
