@@ -66,7 +66,7 @@ def test_the_new_spelling(tmp_path: Path) -> None:
     [
         (
             {"modules.json": modules("Transformer", "WeightedLayerPooling", "Pooling")},
-            "made of Transformer, WeightedLayerPooling",
+            "of Transformer, WeightedLayerPooling",
         ),
         ({"modules.json": modules("StaticEmbedding")}, "made of StaticEmbedding"),
         ({"modules.json": modules("Transformer", "Pooling", "Normalize", "Dense")}, "Normalize must be the last"),
