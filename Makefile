@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format protos bench-llm bench-batching bench-gateway bench-peers lock clean
+.PHONY: help install serve test test-engines lint format protos bench-llm bench-batching bench-gateway bench-peers lock lock-environments clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -23,6 +23,11 @@ serve: install ## serve model_repository on http://127.0.0.1:3000
 
 test: install ## run every test, the real model included
 	$(BIN)/python -m pytest
+
+test-engines: install ## run the tests of the engines that need environments of their own, which are made and kept
+	$(BIN)/jubako env create transformers
+	$(BIN)/jubako env create vllm
+	$(BIN)/python -m pytest tests/engines
 
 lint: install ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -53,6 +58,9 @@ bench-peers: install ## jubako beside other model servers, each in an environmen
 lock: install ## pin the newest versions that fit pyproject.toml into constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 		--extra examples --extra llama-cpp --extra onnx --extra sklearn --group dev --output-file constraints.txt pyproject.toml
+
+lock-environments: install ## pin the newest versions that fit the environments of the engines
+	$(BIN)/python -m jubako.environments.lock
 
 clean: ## remove what make made, .venv included
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results
