@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import pytest
@@ -103,8 +103,8 @@ def special_ids(tokenizer: Tokenizer) -> set[int]:
     return {token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special}
 
 
-def decode(tokenizer: Tokenizer) -> Callable[[list[int]], str]:
-    return lambda tokens: tokenizer.decode(tokens, skip_special_tokens=False)
+def decode(tokenizer: Tokenizer) -> Callable[[Sequence[int]], str]:
+    return lambda tokens: tokenizer.decode(list(tokens), skip_special_tokens=False)
 
 
 def streamed(tokenizer: Tokenizer, tokens: list[int]) -> list[str]:
@@ -166,6 +166,7 @@ def test_a_character_that_is_never_finished_comes_with_the_end(make: Make) -> No
 def test_bytes_that_are_no_characters_do_not_hold_up_the_stream() -> None:
     tokenizer = made(byte_level)
     broken = tokenizer.token_to_id("ÿ")
+    assert broken is not None
     pieces = streamed(tokenizer, [broken] * 50)
     assert sum(map(bool, pieces[:-1])) > 40
     assert "".join(pieces) == "\ufffd" * 50
@@ -176,10 +177,10 @@ def test_each_token_costs_the_same_however_long_the_text() -> None:
     tokens = tokenizer.encode(CORPUS[0] * 20).ids
     longest = 0
 
-    def counting(window: list[int]) -> str:
+    def counting(window: Sequence[int]) -> str:
         nonlocal longest
         longest = max(longest, len(window))
-        return tokenizer.decode(window)
+        return tokenizer.decode(list(window))
 
     detokenizer = Detokenizer(counting)
     for token in tokens:

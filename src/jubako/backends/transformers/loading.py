@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from msgspec import Struct
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from jubako.backends.transformers.params import TransformersParams
 from jubako.errors import ConfigurationError
@@ -47,6 +49,8 @@ def load(folder: Path, params: TransformersParams) -> Loaded:
             f"{folder} is no model for transformers: it has no config.json. Give a Hugging Face folder as `source`; "
             "of a GGUF file one is made with `convert: gguf-to-hf`."
         )
+    disable_progress_bar()
+    logging.getLogger("ContinuousBatchingLogger").setLevel(logging.WARNING)
     torch.set_num_threads(params.num_threads or max(processors() - 1, 1))
     device = choose_device(params.device)
     try:
