@@ -100,13 +100,12 @@ def test_tools_and_calls_reach_a_template_that_knows_them() -> None:
     )
     call = ToolCall(id="call_1", function=FunctionCall(name="f", arguments='{"city": "Paris"}'))
     messages = [*HELLO, Message(role="assistant", tool_calls=[call])]
-    assert template.calls_tools
+    assert template.offers_tools
     assert (
         template.render(messages, tools=[Tool(function=Function(name="f"))])
         == 'f {"type": "object", "properties": {}}<tool_call>Paris'
     )
 
 
-def test_a_template_of_another_tool_format_does_not_call_tools() -> None:
-    assert not ChatTemplate(CHATML).calls_tools
-    assert not ChatTemplate("{% if tools %}[TOOL_CALLS]{% endif %}").calls_tools
+def test_a_template_without_tools_offers_none() -> None:
+    assert not ChatTemplate(CHATML).offers_tools

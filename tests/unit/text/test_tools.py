@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from jubako.backends.text.grammar import constrain
-from jubako.backends.text.tools import callable_tools, grammar_of, spell_out
+from jubako.backends.text.tools import callable_tools, wanted_of, spell_out
 from jubako.errors import InvalidRequest
 from jubako.messages import (
     ChatRequest,
@@ -60,14 +60,14 @@ def test_bad_parameters_are_named_by_their_place_in_the_request() -> None:
     bad = Tool(function=Function(name="bad", parameters={"type": "object", "properties": {"a": {"type": "nope"}}}))
     request = _request(tools=[WEATHER, bad], tool_choice=NamedTool(NamedFunction("bad")))
     with pytest.raises(InvalidRequest, match="'bad' can't be used: Invalid type: nope") as caught:
-        grammar_of(request, callable_tools(request))
+        wanted_of(request, callable_tools(request))
     assert caught.value.param == "tools[1].function.parameters"
 
 
 def test_a_grammar_and_tools_exclude_each_other() -> None:
     request = _request(constraint=Grammar('root ::= "a"'))
     with pytest.raises(InvalidRequest, match="exclude each other"):
-        grammar_of(request, callable_tools(request))
+        wanted_of(request, callable_tools(request))
 
 
 @pytest.mark.parametrize(

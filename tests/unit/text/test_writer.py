@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jubako.backends.text.engine import Piece
+from jubako.backends.text.formats.hermes import HermesReader
+from jubako.backends.text.formats.reader import PlainReader
 from jubako.backends.text.writer import ChoiceWriter
 from jubako.messages import Choice, Delta, GenerateResult, TokenLogprob
 
@@ -23,7 +25,7 @@ def _write(
     tools: bool = False,
     reason: Literal["stop", "length"] = "stop",
 ) -> Choice:
-    writer = ChoiceWriter(0, stop or [], include_stop=include, tools=tools)
+    writer = ChoiceWriter(0, stop or [], include_stop=include, reader=HermesReader() if tools else PlainReader())
     deltas: list[Delta] = []
     for number, text in enumerate([*pieces, ""]):
         last = number == len(pieces)

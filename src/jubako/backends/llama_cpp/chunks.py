@@ -116,6 +116,8 @@ def encode_request(prompt: Prompt, params: GenerationParams, context_length: int
         body["seed"] = params.seed % _SEEDS
     if params.logit_bias:
         body["logit_bias"] = {str(token): bias for token, bias in params.logit_bias.items()}
+    if params.visible_tokens:
+        body["preserved_tokens"] = sorted(params.visible_tokens)
     if params.grammar is not None:
         body["grammar"] = params.grammar
     if params.top_logprobs is not None or params.stop_token_ids:

@@ -53,9 +53,9 @@ class GenerationParams(Struct, frozen=True, kw_only=True):
             tokens are ``<[id]>``.
         top_logprobs: Alternatives to report for each token; None reports no log probabilities at all.
         prompt_logprobs: The same for the tokens of the prompt; only for engines that score it.
-        visible_tokens: Texts of special tokens that must stay in the text of pieces, because they tell the form of reasoning and tool
-            calls; those that are no special tokens of the model mean nothing. An engine that can't tell them apart may show all
-            special tokens while there are any here, but never the one that ended the answer.
+        visible_tokens: Texts of special tokens that must stay in the text of pieces, because they tell the form of reasoning and
+            tool calls; those that are no special tokens of the model mean nothing. An engine that can't tell them apart may show
+            all special tokens while there are any here, but never the one that ended the answer.
         adapter: Name of the LoRA adapter to use, one of `ModelSpec.adapters`; "" for the model itself.
     """
 

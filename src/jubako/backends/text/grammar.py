@@ -11,14 +11,12 @@ from typing import Any
 
 import msgspec
 from llguidance import LLMatcher
+from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from jubako.errors import InvalidRequest
 from jubako.messages import Constraint, Function, Grammar, JsonObject, JsonSchema
 
 HEADER = "%llguidance {}\n"
-
-MAX_PARALLEL_CALLS = 16
-"""A model that can't stop calling tools is stopped here."""
 
 MAX_GBNF_LENGTH = 64 * 1024
 MAX_GBNF_DEPTH = 200
@@ -38,84 +36,72 @@ def constrain(constraint: Constraint) -> str:
     """
     match constraint:
         case JsonObject():
-            return f"{HEADER}start: {_json_of(_ANY_OBJECT)}\n"
+            return f"{HEADER}start: {json_rule(_ANY_OBJECT)}\n"
         case JsonSchema(schema):
-            return _checked(f"{HEADER}start: {_json_of(schema)}\n", "The JSON schema", "response_format.json_schema.schema")
+            return _checked(f"{HEADER}start: {json_rule(schema)}\n", "The JSON schema", "response_format.json_schema.schema")
         case Grammar(gbnf):
             return _checked(gbnf, "The grammar", "grammar") if gbnf.lstrip().startswith("%llguidance") else _bounded(gbnf)
 
 
-def tool_calls(functions: list[tuple[int, Function]], *, required: bool, parallel: bool, answer: Constraint | None) -> str:
-    """The grammar of an answer that calls `functions`, in the form that :mod:`jubako.backends.text.tool_parser` reads.
-
-    Args:
-        functions: Those that may be called, each with its place in the request's ``tools``.
-        required: Whether there must be a call; else there may be text instead, or text and then calls.
-        parallel: Whether there may be several calls.
-        answer: What an answer that calls nothing must meet; with it there is no text in front of calls.
+def answer_rule(constraint: Constraint) -> str:
+    """What `constraint` says, as the body of a rule in a larger grammar.
 
     Raises:
-        InvalidRequest: a function's parameters are no JSON Schema that can be met.
+        InvalidRequest: the schema or grammar is not one, or nothing can meet it.
     """
-    for position, function in functions:
-        _check_parameters(position, function)
-    more = f'("\\n<tool_call>" call){{0,{MAX_PARALLEL_CALLS - 1}}}' if parallel else ""
-    calls = f'"<tool_call>" call {more}'
-    if required:
-        start = calls
-    elif answer is not None:
-        start = f"answer | {calls}"
-    else:
-        start = f"TEXT? | before call {more}"
-    rules = [f"start: {start}", "call: " + " | ".join(f"call_{i}" for i in range(len(functions)))]
-    for i, (_, function) in enumerate(functions):
-        opening = _json.encode("\n" + '{"name": ' + _text(function.name) + ', "arguments": ').decode()
-        rules.append(f'call_{i}: {opening} arguments_{i} "}}\\n</tool_call>"')
-        rules.append(f"arguments_{i}: {_json_of(_parameters(function))}")
-    if not required and answer is None:
-        rules.append('before[suffix="<tool_call>"]: /(?s:.*)/')
-        rules.append("TEXT: /(?s:.+)/ & ~/(?s:.*)<tool_call>(?s:.*)/")
-    if not required and answer is not None:
-        rules.append(f"answer: {_json_of(_answer_schema(answer))}")
-    return HEADER + "\n".join(rules) + "\n"
-
-
-def _answer_schema(answer: Constraint) -> dict[str, Any]:
-    match answer:
+    match constraint:
         case JsonObject():
-            return _ANY_OBJECT
+            return json_rule(_ANY_OBJECT)
         case JsonSchema(schema):
-            constrain(answer)
-            return schema
-        case Grammar():
-            raise InvalidRequest(
-                "A grammar and tools exclude each other: the grammar decides the whole answer. Leave one of them out, "
-                'or set `tool_choice` to "none".',
-                param="grammar",
-            )
+            constrain(constraint)
+            return json_rule(schema)
+        case Grammar(text):
+            rule = f"%lark {{\n{_lark(text)}\n}}"
+            _checked(f"{HEADER}start: answer\nanswer: {rule}\n", "The grammar", "grammar")
+            return rule
 
 
-def _check_parameters(position: int, function: Function) -> None:
-    grammar = f"{HEADER}start: {_json_of(_parameters(function))}\n"
+def check_parameters(position: int, function: Function) -> None:
+    """Tool number `position` of the request is `function`.
+
+    Raises:
+        InvalidRequest: its parameters are no JSON Schema that can be met.
+    """
+    grammar = f"{HEADER}start: {json_rule(parameters_of(function))}\n"
     _checked(grammar, f"The parameters of the function {function.name!r}", f"tools[{position}].function.parameters")
 
 
-def _parameters(function: Function) -> dict[str, Any]:
+def parameters_of(function: Function) -> dict[str, Any]:
     """Arguments are always an object, whatever the schema leaves open."""
     if function.parameters is None:
         return {"type": "object", "properties": {}, "additionalProperties": False}
     return {"type": "object", **function.parameters}
 
 
-def _json_of(schema: dict[str, Any]) -> str:
+def json_rule(schema: dict[str, Any]) -> str:
+    """JSON on one line that `schema` accepts, as the body of a rule."""
     try:
         return f"%json {_json.encode({**schema, 'x-guidance': _LAYOUT}).decode()}"
     except RecursionError:
         raise InvalidRequest("The JSON schema is nested too deeply.", param="response_format.json_schema.schema") from None
 
 
-def _text(value: str) -> str:
+def quoted(value: str) -> str:
+    """`value` in double quotes, as JSON and Lark write it."""
     return _json.encode(value).decode()
+
+
+def _lark(grammar: str) -> str:
+    """`grammar`, in GBNF or in llguidance's Lark, as Lark without a header."""
+    text = grammar.lstrip()
+    if text.startswith("%llguidance"):
+        return text.partition("\n")[2]
+    try:
+        return gbnf_to_lark(_bounded(grammar)).removeprefix("%llguidance {}")
+    except InvalidRequest:
+        raise
+    except Exception as error:
+        raise InvalidRequest(f"The grammar can't be used: {_reason(str(error))}.", param="grammar") from None
 
 
 def _bounded(gbnf: str) -> str:

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from jubako.backends.base import ModelSpec
+from jubako.backends.text.conversation import Conversation
 from jubako.backends.text.engine import EngineInfo, GenerationParams, TextEngine
 from jubako.backends.text.formats.answer import AnswerFormat
 from jubako.backends.text.formats.reader import PlainReader, Reader
 from jubako.backends.text.grammar import constrain
-from jubako.backends.text.conversation import Conversation
 from jubako.backends.text.tools import callable_tools, wanted_of
 from jubako.errors import InvalidRequest, PromptTooLong, Unsupported
 from jubako.messages import (
@@ -48,10 +48,17 @@ class ChoicePlan(Struct, frozen=True, kw_only=True):
     params: GenerationParams
     stop: list[str]
     include_stop: bool
-    tools: bool = False
+    form: AnswerFormat | None = None
+    functions: Sequence[Function] = ()
     echo: str = ""
     echo_logprobs: bool = False
     prompt_logprobs: bool = False
+
+    def reader(self) -> Reader:
+        """A fresh reader for the text."""
+        if self.form is None or not isinstance(self.prompt, str):
+            return PlainReader()
+        return self.form.reader(self.prompt, self.functions)
 
 
 class Planner:
@@ -109,14 +116,25 @@ class Planner:
 
     def _plan_chat(self, request: ChatRequest) -> list[ChoicePlan]:
         tools = callable_tools(request)
+        wanted = wanted_of(request, tools)
         params, sampling = self._params(request)
-        if tools:
-            params = self._constrained(params, grammar_of(request, tools))
-        elif request.constraint is not None:
-            params = self._constrained(params, constrain(request.constraint))
         prompt = self.render(request.messages, tools, request.template_kwargs)
-        plans = [_choice(index, 0, prompt, params, sampling, tools=bool(tools)) for index in range(request.n)]
+        form = self._talked_with().form(tools)
+        grammar = form.grammar(prompt, wanted, self._marker_tokens)
+        if grammar is not None:
+            params = self._constrained(params, grammar)
+        params = msgspec.structs.replace(params, visible_tokens=form.markers)
+        plans = [_choice(index, 0, prompt, params, sampling, form=form, functions=wanted.functions) for index in range(request.n)]
         return _score_prompt_once(plans) if request.prompt_logprobs is not None else plans
+
+    def _talked_with(self) -> Conversation:
+        if self._conversation is None:
+            raise Unsupported(
+                f"The model {self._spec.model!r} has no chat template, so it serves completions only: "
+                "use /v1/completions, or give its entry a `chat_template`.",
+                param="messages",
+            )
+        return self._conversation
 
     async def _plan_completion(self, request: CompletionRequest) -> list[ChoicePlan]:
         echoed = request.top_logprobs if request.echo else None
@@ -213,7 +231,7 @@ _SAME_NAME = (
 
 def _conversation(spec: ModelSpec, info: EngineInfo) -> Conversation | None:
     templates = spec.chat_template or info.chat_template
-    if not templates or "chat" not in spec.tasks:
+    if not templates:
         return None
     return Conversation(
         templates,

@@ -23,6 +23,11 @@ class StopMatcher:
         self.rest = ""
         """What came after the stop string, in the piece that completed it."""
 
+    @property
+    def held(self) -> int:
+        """How many characters are held back."""
+        return len(self._held)
+
     def feed(self, piece: str) -> str:
         """The text that is clear now: all up to a stop string, or up to what may become one."""
         if self.matched is not None or not piece:

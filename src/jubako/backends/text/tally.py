@@ -18,6 +18,7 @@ class Tally:
         self._gaps_s: list[float] = []
         self._last_arrival: dict[int, float] = {}
         self._completion_tokens: dict[int, int] = {}
+        self._reasoning_tokens: dict[int, int] = {}
         self._prompts: dict[int, tuple[int, int]] = {}
 
     def admitted(self) -> None:
@@ -38,11 +39,16 @@ class Tally:
             self._gaps_s.append(now - last)
         self._last_arrival[choice] = now
 
+    def reasoned(self, choice: int, tokens: int) -> None:
+        """So many of `choice`'s tokens, in all, were reasoning."""
+        self._reasoning_tokens[choice] = tokens
+
     def usage(self) -> Usage:
         return Usage(
             prompt_tokens=sum(tokens for tokens, _ in self._prompts.values()),
             completion_tokens=sum(self._completion_tokens.values()),
             cached_tokens=sum(cached for _, cached in self._prompts.values()),
+            reasoning_tokens=sum(self._reasoning_tokens.values()),
         )
 
     def timings(self) -> Timings:

@@ -41,8 +41,11 @@ class ChatTemplate:
             variables = meta.find_undeclared_variables(environment.parse(source))
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"The chat template is no Jinja template: line {error.lineno}: {error.message}") from error
-        self.calls_tools = "tools" in variables and "<tool_call>" in source
-        """Whether the template offers tools itself, in the form that :mod:`jubako.backends.text.tool_parser` reads."""
+        self.source = source
+        self.offers_tools = "tools" in variables
+        """Whether the template tells the model of tools."""
+        self._short_ids = "[TOOL_CALLS]" in source
+        self._thinking = "thinking" if "message.thinking" in source else "reasoning_content"
         self._knows_developer = "developer" in source
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
 
@@ -89,12 +92,16 @@ class ChatTemplate:
         if message.name is not None:
             rendered["name"] = message.name
         if message.reasoning_content is not None:
-            rendered["reasoning_content"] = message.reasoning_content
+            rendered[self._thinking] = message.reasoning_content
         if message.tool_calls:
-            rendered["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+            rendered["tool_calls"] = [_tool_call(call, self._id(call.id)) for call in message.tool_calls]
         if message.tool_call_id is not None:
-            rendered["tool_call_id"] = message.tool_call_id
+            rendered["tool_call_id"] = self._id(message.tool_call_id)
         return rendered
+
+    def _id(self, call_id: str) -> str:
+        """As the template takes it: Mistral's refuse all but nine letters and digits, and calls may come from another model."""
+        return "".join(filter(str.isalnum, call_id))[-9:].rjust(9, "0") if self._short_ids else call_id
 
 
 def text_of(message: Message, index: int) -> str:
@@ -126,13 +133,13 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _tool_call(call: ToolCall) -> dict[str, Any]:
+def _tool_call(call: ToolCall, call_id: str) -> dict[str, Any]:
     """With the arguments as an object, which is what templates expect; as text where they are no JSON."""
     try:
         arguments = json.loads(call.function.arguments or "{}")
     except ValueError:
         arguments = call.function.arguments
-    return {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}}
+    return {"id": call_id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}}
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from jubako.backends.text.grammar import tool_calls
+from jubako.backends.text.formats.answer import Wanted
+from jubako.backends.text.grammar import check_parameters
 from jubako.backends.text.template import text_of
 from jubako.errors import InvalidRequest
-from jubako.messages import ChatRequest, Function, Message, NamedTool, Tool, ToolCall
+from jubako.messages import ChatRequest, Function, Grammar, Message, NamedTool, Tool, ToolCall
 
 _INSTRUCTIONS = """\
 You may call one or more functions to assist with the user query.
@@ -59,15 +60,27 @@ def callable_tools(request: ChatRequest) -> list[Tool]:
     return [] if choice == "none" else request.tools
 
 
-def grammar_of(request: ChatRequest, tools: Sequence[Tool]) -> str:
-    """What the answer must look like so that every call is valid: see :func:`jubako.backends.text.grammar.tool_calls`."""
-    functions = [(position, tool.function) for position, tool in enumerate(request.tools) if tool in tools]
+def wanted_of(request: ChatRequest, tools: Sequence[Tool]) -> Wanted:
+    """What the answer must be, so that every call of one of `tools` is valid.
+
+    Raises:
+        InvalidRequest: a function's parameters are no JSON Schema that can be met, or the request has tools and a grammar.
+    """
+    for position, tool in enumerate(request.tools):
+        if tool in tools:
+            check_parameters(position, tool.function)
+    if tools and isinstance(request.constraint, Grammar):
+        raise InvalidRequest(
+            "A grammar and tools exclude each other: the grammar decides the whole answer. Leave one of them out, "
+            'or set `tool_choice` to "none".',
+            param="grammar",
+        )
     named = isinstance(request.tool_choice, NamedTool)
-    return tool_calls(
-        functions,
-        required=named or request.tool_choice == "required",
+    return Wanted(
+        functions=[tool.function for tool in tools],
+        required=bool(tools) and (named or request.tool_choice == "required"),
         parallel=request.parallel_tool_calls and not named,
-        answer=request.constraint,
+        constraint=request.constraint,
     )
 
 

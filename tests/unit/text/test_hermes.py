@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jubako.backends.text.tool_parser import Parsed, ToolCallParser
+from jubako.backends.text.formats.hermes import HermesReader
+from jubako.backends.text.formats.reader import Parsed
 
 from .cuts import cut_text
 
@@ -52,7 +53,7 @@ anything = st.lists(fragments | calls(), max_size=8).map("".join)
 
 
 def _read(pieces: list[str], *, truncated: bool = False) -> Outcome:
-    parser = ToolCallParser()
+    parser = HermesReader()
     parts = [parser.feed(piece) for piece in pieces] + [parser.flush(truncated=truncated)]
     return _join(parts)
 
@@ -82,7 +83,7 @@ def test_calls_come_out_as_they_were_written(text: str, written: list[tuple[str,
 
 
 def test_arguments_are_given_out_while_they_are_written() -> None:
-    parser = ToolCallParser()
+    parser = HermesReader()
     parser.feed('<tool_call>\n{"name": "f", "arguments": {"city": "Pa')
     assert [delta.arguments for delta in parser.feed("ri").calls] == ["ri"]
     assert parser.in_call
