@@ -22,6 +22,12 @@ structs may be fields."""
 OPEN = CLOSED | {"extra": "allow"}
 """For the parameters of an engine that has many more of its own: they are passed on unchecked, and the engine checks them."""
 
+ToolCallParser = Literal["hermes", "llama3_json", "mistral", "deepseek_v3", "deepseek_v31", "qwen3_coder", "harmony", "openai"]
+"""Forms of tool calls; ``openai`` is vLLM's name for ``harmony``."""
+
+ReasoningParser = Literal["deepseek_r1", "qwen3", "mistral", "granite", "harmony", "openai_gptoss", "none"]
+"""Forms of reasoning; ``openai_gptoss`` is vLLM's name for ``harmony``."""
+
 ServedName = Annotated[str, MinLen(1), MaxLen(256)]
 Sha256 = Annotated[str, MinLen(64), MaxLen(64)]
 
@@ -276,11 +282,11 @@ class ModelConfig:
     """Replaces the model's own chat template: a file in the entry's folder (``*.jinja``), or the Jinja text itself.
     Default: the template that the weights bring."""
 
-    tool_call_parser: str | None = None
+    tool_call_parser: ToolCallParser | None = None
     """The form in which the model writes tool calls, by vLLM's name for it, such as ``hermes``. Default: the one that the chat
     template shows."""
 
-    reasoning_parser: str | None = None
+    reasoning_parser: ReasoningParser | None = None
     """How the model marks its reasoning, by vLLM's name for it, such as ``deepseek_r1``; ``none`` leaves it in the text.
     Default: the one that the chat template shows."""
 
