@@ -19,7 +19,7 @@ MOST_SEED = 2**63 - 1
 Candidates = Mapping[int, Logprob]
 
 
-def sampling_params(params: GenerationParams) -> SamplingParams:
+def sampling_params(params: GenerationParams, vocabulary: Vocabulary) -> SamplingParams:
     """`params` in vLLM's words. Stop strings are not among them: they are looked for in the text that comes.
 
     Raises:
@@ -39,6 +39,7 @@ def sampling_params(params: GenerationParams) -> SamplingParams:
         stop_token_ids=sorted(params.stop_token_ids),
         include_stop_str_in_output=params.include_stop_token,
         ignore_eos=params.ignore_eos,
+        skip_special_tokens=vocabulary.special.isdisjoint(params.visible_tokens),
         logprobs=params.top_logprobs,
         prompt_logprobs=params.prompt_logprobs,
         structured_outputs=None if params.grammar is None else StructuredOutputsParams(grammar=params.grammar),

@@ -105,7 +105,7 @@ class VllmEngine(TextEngine):
         try:
             outputs = self._llm.generate(
                 tokens_input(tokens),
-                sampling_params(params),
+                sampling_params(params, self._vocabulary),
                 self._request_id(),
                 lora_request=self._adapters[params.adapter] if params.adapter else None,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from llguidance.hf import from_tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -28,10 +28,13 @@ class Vocabulary:
         """Whether llguidance can read it, which then knows every token's bytes."""
         self._known = from_tokenizer(tokenizer, max(vocab_size, len(tokenizer))) if self.constrains else None
 
+        self.special = frozenset(added.content for added in tokenizer.added_tokens_decoder.values() if added.special)
+        """Texts of the special tokens, which answers do not show."""
+
     @property
-    def chat_template(self) -> str | None:
-        template = getattr(self._tokenizer, "chat_template", None)
-        return template.get("default") if isinstance(template, dict) else template
+    def chat_template(self) -> str | Mapping[str, str] | None:
+        template: str | dict[str, str] | None = getattr(self._tokenizer, "chat_template", None)
+        return template
 
     @property
     def bos_token(self) -> str:
