@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from jubako.cli.bench import bench
 from jubako.cli.chat import chat
 from jubako.cli.convert import convert
 from jubako.cli.doctor import doctor
@@ -32,6 +33,7 @@ app.command(rich_help_panel=SERVING)(chat)
 app.command(rich_help_panel=SERVING)(load)
 app.command(rich_help_panel=SERVING)(unload)
 app.command(rich_help_panel=SERVING)(stat)
+app.command(rich_help_panel=SERVING)(bench)
 app.command(rich_help_panel=REPOSITORY)(ls)
 app.command(rich_help_panel=REPOSITORY)(pull)
 app.command(rich_help_panel=REPOSITORY)(check)
