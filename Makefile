@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-engines lint format protos bench-llm bench-batching bench-gateway bench-peers lock lock-environments clean
+.PHONY: help install serve test test-engines lint format protos bench-llm bench-batching bench-gateway bench-embeddings bench-peers lock lock-environments clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -50,6 +50,9 @@ bench-batching: install ## the batcher's policy against others, in simulated tim
 
 bench-gateway: install ## requests a second, memory and time to ready, with a model that only echoes
 	$(BIN)/python -m benchmarks.gateway
+
+bench-embeddings: install ## texts embedded a second, beside the same model behind a padding batcher
+	$(BIN)/python -m benchmarks.embeddings
 
 bench-peers: install ## jubako beside other model servers, each in an environment of its own
 	$(BIN)/python -m benchmarks.peers install

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,25 @@ from jubako.paths import shipped
 
 SHORTEST, LONGEST = 8, 256
 SPECIAL_TOKENS = 2
-WORDS = "the box of rice and fish was on a table in our house when they came back from work with more to eat".split()
+WORDS = [
+    "the",
+    "box",
+    "of",
+    "rice",
+    "and",
+    "fish",
+    "was",
+    "on",
+    "a",
+    "table",
+    "in",
+    "our",
+    "house",
+    "when",
+    "they",
+    "came",
+    "home",
+]
 """Each is one token."""
 
 TOLERANCE = 1e-5
@@ -58,9 +75,8 @@ def main() -> None:
     arguments = _arguments()
     lengths = _lengths(arguments.texts, arguments.seed)
     texts = _texts(lengths, arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="jubako-bench-") as folder:
-        with serving(_repository(Path(folder), arguments)) as served:
-            measured = asyncio.run(_measure(served, texts, lengths, arguments))
+    with tempfile.TemporaryDirectory(prefix="jubako-bench-") as folder, serving(_repository(Path(folder), arguments)) as served:
+        measured = asyncio.run(_measure(served, texts, lengths, arguments))
     words = machine.description("bentoml", "httpx") | {"threads": str(arguments.threads)}
     turns = [each.turn for each in measured]
     apart = max(float(np.abs(each.vectors - measured[0].vectors).max()) for each in measured)
