@@ -32,27 +32,11 @@ from jubako.messages import (
     ToolCall,
     Usage,
 )
-from tests.integration.faulty_upstream import Behaviour, FaultyUpstream, faulty_upstream, stream, whole
+from tests.integration.upstream.faulty_upstream import Behaviour, FaultyUpstream, stream, whole
+from tests.integration.upstream.trial import Call
 
 KEY = "sk-ant-0123456789"
 HI = ChatRequest(model="m", messages=[Message(role="user", content="Hi")])
-
-
-class Call:
-    request_id = "test"
-
-    def __init__(self, *, stream: bool) -> None:
-        self.stream = stream
-
-    def queued(self) -> None: ...
-
-    def started(self) -> None: ...
-
-
-@pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[FaultyUpstream]:
-    async with faulty_upstream() as running:
-        yield running
 
 
 @pytest_asyncio.fixture
@@ -77,7 +61,7 @@ def sse(*events: dict[str, Any]) -> list[bytes]:
 
 
 def start(**usage: int) -> dict[str, Any]:
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "claude", "stop_reason": None}
+    message: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "claude"}
     return {"type": "message_start", "message": {**message, "usage": {"input_tokens": 9, "output_tokens": 1, **usage}}}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Behaviour = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -48,7 +48,7 @@ class FaultyUpstream:
             self._came.clear()
             await self._came.wait()
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = await request.read()
         body = msgspec.json.decode(raw) if raw else None
         self.seen.append(Seen(request.method, request.path, dict(request.query), dict(request.headers), body))
@@ -115,14 +115,14 @@ HELLO = events(
 
 
 def whole(answer: Any, status: int = 200, **headers: str) -> Behaviour:
-    async def behave(request: web.Request) -> web.StreamResponse:
+    async def behave(request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(answer, status=status, headers={name.replace("_", "-"): v for name, v in headers.items()})
 
     return behave
 
 
 def error(status: int, message: str = "No.", *, headers: dict[str, str] | None = None, **fields: Any) -> Behaviour:
-    async def behave(request: web.Request) -> web.StreamResponse:
+    async def behave(request: web.BaseRequest) -> web.StreamResponse:
         body = {"error": {"message": message, "type": "some_error", "param": None, "code": None, **fields}}
         return web.json_response(body, status=status, headers=headers)
 
@@ -130,7 +130,7 @@ def error(status: int, message: str = "No.", *, headers: dict[str, str] | None =
 
 
 def text(body: str, content_type: str, status: int = 200) -> Behaviour:
-    async def behave(request: web.Request) -> web.StreamResponse:
+    async def behave(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=body, content_type=content_type, status=status)
 
     return behave
@@ -141,7 +141,7 @@ def stream(
 ) -> Behaviour:
     """Send `pieces`, and then end, or behave otherwise."""
 
-    async def behave(request: web.Request) -> web.StreamResponse:
+    async def behave(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": content_type})
         await response.prepare(request)
         for piece in pieces:
@@ -155,14 +155,14 @@ def stream(
     return behave
 
 
-async def drop(request: web.Request) -> web.StreamResponse:
+async def drop(request: web.BaseRequest) -> web.StreamResponse:
     """Close the connection without a word."""
     assert request.transport is not None
     request.transport.abort()
     raise ConnectionResetError
 
 
-async def stall(request: web.Request) -> web.StreamResponse:
+async def stall(request: web.BaseRequest) -> web.StreamResponse:
     """Say nothing more."""
     await asyncio.Event().wait()
     raise AssertionError
