@@ -37,7 +37,7 @@ class Served:
         ready_s: Seconds from starting the command to the first 200 of /readyz.
     """
 
-    def __init__(self, repository: Path, log: Path, cores: set[int] | None, *flags: str) -> None:
+    def __init__(self, repository: Path, log: Path, cores: set[int] | None, *flags: str, patience_s: float = PATIENCE_S) -> None:
         self.port = free_port()
         self._log = log
         command = [sys.executable, "-m", "jubako", "serve", str(repository), "--port", str(self.port), "--grpc-port", "0", *flags]
@@ -48,7 +48,7 @@ class Served:
         with log.open("wb") as file:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
         try:
-            self._wait_until_ready()
+            self._wait_until_ready(patience_s)
         except BaseException:
             self.stop()
             raise
@@ -102,8 +102,8 @@ class Served:
         root = psutil.Process(self._process.pid)
         return [root, *root.children(recursive=True)]
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+    def _wait_until_ready(self, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{self._log.read_text()}")
@@ -113,14 +113,14 @@ class Served:
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(ASK_AGAIN_S)
-        raise RuntimeError(f"the server was not ready within {PATIENCE_S} s:\n{self._log.read_text()}")
+        raise RuntimeError(f"the server was not ready within {patience_s} s:\n{self._log.read_text()}")
 
 
 @contextmanager
-def serving(repository: Path, *flags: str, cores: set[int] | None = None) -> Iterator[Served]:
-    """A server of `repository`, ready; confined to `cores` if given."""
+def serving(repository: Path, *flags: str, cores: set[int] | None = None, patience_s: float = PATIENCE_S) -> Iterator[Served]:
+    """A server of `repository`, ready within `patience_s` seconds; confined to `cores` if given."""
     with tempfile.TemporaryDirectory(prefix="jubako-bench-") as folder:
-        served = Served(repository, Path(folder) / "server.log", cores, *flags)
+        served = Served(repository, Path(folder) / "server.log", cores, *flags, patience_s=patience_s)
         try:
             yield served
         finally:

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from benchmarks import machine
 from benchmarks.llm import CONTEXT_LENGTH, MODEL, NEW_TOKENS, Prompts
-from benchmarks.served import PATIENCE_S, Served, free_port, serving
+from benchmarks.served import Served, free_port, serving
 from benchmarks.streams import HOST, Stream, stream_all
 from jubako.backends.declarations import BACKENDS
 from jubako.conversion import Conversion, converted_weights, converting_interpreter, dtype_for
@@ -42,6 +42,8 @@ from jubako.repository.sources import fetch_weights
 
 ENTRY = "smollm2-vllm"
 ASK_AGAIN_S = 0.2
+PATIENCE_S = 900.0
+"""Longest wait for a server, which may compile on a machine that is busy."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ def main() -> None:
             # One after the other: both would compile at once otherwise.
             own.wait_until_ready()
             with own.suspended():
-                server = serving(_repository(folder / "repository", weights, python, arguments), "--no-access-log")
+                server = serving(
+                    _repository(folder / "repository", weights, python, arguments), "--no-access-log", patience_s=PATIENCE_S
+                )
                 served = server.__enter__()
             try:
                 comparisons = [_compare(streams, served, own, prompts, arguments) for streams in arguments.streams]
