@@ -19,9 +19,11 @@ def guard_process_group() -> None:
     """
     if os.getpgrp() != os.getpid():
         return
-    reading, writing = os.pipe()
-    # Engine processes that are forked would hold the pipe open.
-    os.register_at_fork(after_in_child=lambda: os.close(writing))
+    reading, descriptor = os.pipe()
+    # The hook keeps the file open for as long as this process lives; in engine processes that are forked, and would hold the pipe
+    # open, it closes it. In their own children it is closed already, and its number may be another file's.
+    writing = os.fdopen(descriptor, "wb", buffering=0)
+    os.register_at_fork(after_in_child=writing.close)
     subprocess.Popen(  # noqa: S603 - a constant
         ["/bin/sh", "-c", _WATCH], stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
