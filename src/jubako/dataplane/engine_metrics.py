@@ -46,7 +46,7 @@ def engine_families(instances: Iterable[InstanceMetrics], taken: Container[str])
         for metric in each.metrics:
             kind = _kind(metric)
             name = metric.name.removesuffix("_total") if kind == "counter" else metric.name
-            if name in taken or not _METRIC_NAME.fullmatch(name):
+            if not metric.samples or name in taken or not _METRIC_NAME.fullmatch(name):
                 continue
             family = families.setdefault(name, Metric(name, metric.documentation, kind))
             if family.type == kind:

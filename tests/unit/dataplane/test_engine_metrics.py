@@ -191,6 +191,12 @@ def test_the_engines_own_metrics_pass_through_family_by_family() -> None:
     assert not any(name.startswith(("not", "engine:odd", "engine:even")) for name in page)
 
 
+def test_an_engine_that_has_counted_nothing_yet_hides_no_other() -> None:
+    nothing = EngineMetric("engine:steps", "counter", "Steps.", [])
+    (family,) = engine_families([InstanceMetrics("a", 1, "a-1", [nothing]), InstanceMetrics("b", 1, "b-1", OWN[:1])], set())
+    assert (family.type, [sample.labels["model"] for sample in family.samples]) == ("counter", ["b"])
+
+
 def test_engines_that_disagree_on_a_type_do_not_break_the_page() -> None:
     gauge = EngineMetric("engine:x", "gauge", "One.", [Sample("engine:x", {}, 1.0)])
     counter = EngineMetric("engine:x", "counter", "Other.", [Sample("engine:x_total", {}, 2.0)])

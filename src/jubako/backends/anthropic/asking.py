@@ -64,6 +64,8 @@ class Wording:
             raise self._unsupported("n")
         if request.top_logprobs is not None:
             raise self._unsupported("logprobs")
+        if request.prompt_logprobs is not None:
+            raise self._unsupported("prompt_logprobs")
         body: dict[str, Any] = {"messages": turns(request.messages)}
         if system := _system(request.messages):
             body["system"] = system

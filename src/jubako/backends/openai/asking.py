@@ -57,6 +57,8 @@ class Wording:
 
     def chat(self, request: ChatRequest, *, stream: bool) -> Body:
         """Raises Unsupported."""
+        if request.prompt_logprobs is not None:
+            raise self._unsupported("prompt_logprobs")
         body: dict[str, Any] = {"messages": self.messages(request.messages)}
         self._add_common(body, request, stream=stream)
         if request.tools:
@@ -69,6 +71,8 @@ class Wording:
 
     def completion(self, request: CompletionRequest, *, stream: bool) -> Body:
         """Raises Unsupported."""
+        if request.prompt_logprobs is not None:
+            raise self._unsupported("prompt_logprobs")
         body: dict[str, Any] = {"prompt": request.prompts[0] if len(request.prompts) == 1 else request.prompts}
         self._add_common(body, request, stream=stream)
         if "max_completion_tokens" in body:  # a field of chats alone
