@@ -30,6 +30,7 @@ from jubako.messages import (
     GenerateEvent,
     GenerateRequest,
     ModelInfo,
+    Prompt,
     StatisticsResult,
     TokenizeRequest,
     TokenizeResult,
@@ -94,14 +95,10 @@ class TextBackend(Backend):
         self._need("embeddings", "embedding" in self.spec.tasks)
         for prompt in request.inputs:
             self._planner.check_prompt(prompt, "input")
-        vectors, tokens = [], 0
         with await self._admission.enter(call):
-            for prompt in request.inputs:
-                vector, length = await self._engine.embed(prompt)
-                self._embedded += 1
-                tokens += length
-                vectors.append(_shorten(vector, request.dimensions).astype("<f4").tobytes())
-        return EmbedResult(vectors=vectors, usage=Usage(prompt_tokens=tokens))
+            embedded = await self._embed_all(request.inputs)
+        vectors = [_shorten(vector, request.dimensions).astype("<f4").tobytes() for vector, _ in embedded]
+        return EmbedResult(vectors=vectors, usage=Usage(prompt_tokens=sum(tokens for _, tokens in embedded)))
 
     async def tokenize(self, request: TokenizeRequest) -> TokenizeResult:
         if request.messages is not None:
@@ -118,6 +115,20 @@ class TextBackend(Backend):
     async def detokenize(self, request: DetokenizeRequest) -> DetokenizeResult:
         self._planner.check_tokens(request.tokens, "tokens")
         return DetokenizeResult(text=await self._engine.detokenize(request.tokens))
+
+    async def _embed_all(self, prompts: list[Prompt]) -> list[tuple[NDArray[np.float32], int]]:
+        """The vector of each prompt, and its tokens. The engine has all of them at once, for those that batch."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._embed_one(prompt)) for prompt in prompts]
+        except* Exception as errors:
+            raise _first(errors) from None
+        return [task.result() for task in tasks]
+
+    async def _embed_one(self, prompt: Prompt) -> tuple[NDArray[np.float32], int]:
+        embedded = await self._engine.embed(prompt)
+        self._embedded += 1
+        return embedded
 
     def _need(self, what: str, served: bool) -> None:
         if not served:
