@@ -8,7 +8,7 @@ from typing import Any
 
 from jubako.backends.text.grammar import HEADER, json_rule, quoted
 
-_SPECIAL = re.compile(r"([\\/.*+?^$|()\[\]{}&~#@<>\-])")
+_SPECIAL = re.compile(r"([\\/.*+?^$|()\[\]{}])")
 
 
 class Rules:
