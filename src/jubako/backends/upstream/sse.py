@@ -38,7 +38,8 @@ class EventReader:
         if self._held or b"\r" in chunk:
             chunk = self._with_plain_ends(chunk)
         if not self._rest and chunk.endswith(b"\n\n"):
-            blocks = chunk.split(b"\n\n")
+            # As nearly always: whole events, and mostly one.
+            blocks = chunk[:-2].split(b"\n\n")
         else:
             self._rest += chunk
             # An end of an event may lie across what came before and what comes now.
