@@ -26,7 +26,7 @@ class Manager(ContinuousBatchingManager):  # type: ignore[misc] # the library ha
     Args:
         sampler: Chooses the tokens.
         mailbox: Where the answers go.
-        on_death: Called in the thread when it ends for an error, after every request was failed.
+        on_death: Called in the thread when it is about to end for an error, and all requests with it.
     """
 
     def __init__(
@@ -90,11 +90,9 @@ class Manager(ContinuousBatchingManager):  # type: ignore[misc] # the library ha
         super()._generation_step()
         self.steps += 1
 
-    def _run_generation_loop(self) -> None:
-        super()._run_generation_loop()
-        error: BaseException | None = self.background_thread_status.fatal_error
-        if error is not None:
-            self._on_death(error)
+    def _handle_critical_error(self, error: Exception, batch_processor: ContinuousBatchProcessor | None) -> None:
+        self._on_death(error)
+        super()._handle_critical_error(error, batch_processor)
 
 
 class Scheduler(FIFOScheduler):  # type: ignore[misc] # the library has no types
