@@ -115,6 +115,7 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "jubako serve": only_its_settings,
     "bentoml serve": only_its_help,  # tests/integration/test_bentoml_serve.py starts it
     "make": only_what_it_would_do,
+    "jubako env create": only_its_help,  # tests/integration/test_environments.py makes environments
     "jubako": as_it_is,
     "curl": as_it_is,
     "echo": as_it_is,
