@@ -79,7 +79,7 @@ def test_an_environment_is_made_once_listed_checked_and_removed(cache: Path, cre
     assert made.returncode == 0, made.stderr
     folder = Path(made.stdout.strip())
     assert f"{folder.name} is ready.\n" in made.stderr
-    assert "Installing annotated-types" in made.stderr
+    assert f"Installing what every model needs, {PACKAGE}\n" in made.stderr
     again = create("python", "--with", PACKAGE)
     assert (again.stdout, again.stderr) == (made.stdout, f"{folder.name} was there already.\n")
 

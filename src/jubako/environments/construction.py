@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from jubako.environments.interpreters import ask
+from jubako.environments.recipe import has_recipe
 from jubako.environments.record import Environments, Record
 from jubako.environments.torch_build import torch_without_cuda
 from jubako.environments.uv import run_uv
@@ -90,15 +91,14 @@ def _build(wanted: Wanted, environments: Environments, steps: Steps, lock: int, 
     _need_space(root, wanted)
     steps.step(f"Making a virtual environment for Python {wanted.python}")
     folder = str(environments.folder(wanted.name))
-    run_uv(
-        ["venv", "--no-project", "--no-config", "--python", wanted.interpreter, folder], folder=root, say=steps.say, held=[lock]
-    )
+    make = ["venv", "--quiet", "--no-project", "--python", wanted.interpreter, folder]
+    run_uv(make, folder=root, say=steps.say, held=[lock])
     requirements = list(wanted.requirements)
     if wanted.recipe.torch:
         steps.step(f"Looking for a build of {wanted.recipe.torch} without CUDA")
         requirements.append(torch_without_cuda(wanted.recipe.torch, Path(python), torch_index, say=steps.say, held=[lock]))
-    steps.step(f"Installing {', '.join([*wanted.recipe.requirements, *wanted.packages]) or 'what every model needs'}")
-    install = ["pip", "install", "--no-config", "--python", python, "--constraints", str(wanted.lock)]
+    steps.step(f"Installing {_contents(wanted)}")
+    install = ["pip", "install", "--python", python, "--constraints", str(wanted.lock)]
     if wanted.recipe.without:
         left_out = environments.folder(wanted.name) / "left-out.txt"
         left_out.write_text("\n".join(wanted.recipe.without), encoding="utf-8")
@@ -107,9 +107,14 @@ def _build(wanted: Wanted, environments: Environments, steps: Steps, lock: int, 
     return installed_versions(Path(python), root)
 
 
+def _contents(wanted: Wanted) -> str:
+    engine = wanted.recipe.requirements if has_recipe(wanted.backend) else ("what every model needs",)
+    return ", ".join([*engine, *wanted.packages])
+
+
 def installed_versions(python: Path, folder: Path) -> dict[str, str]:
     """The version of each package in the environment of `python`; `folder` is any that exists."""
-    output = run_uv(["pip", "list", "--no-config", "--format", "json", "--python", str(python)], folder=folder, say=_silently)
+    output = run_uv(["pip", "list", "--format", "json", "--python", str(python)], folder=folder, say=_silently)
     return {each.name: each.version for each in msgspec.json.decode(output, type=list[Installed])}
 
 

@@ -38,7 +38,7 @@ def _pinned(variant: Variant) -> str:
         # A build of torch without CUDA has a version that the public index does not have.
         overrides.write_text(variant.torch, encoding="utf-8")
         excludes.write_text("\n".join(variant.without), encoding="utf-8")
-        arguments = ["pip", "compile", "--quiet", "--universal", "--no-config", "--python-version", PYTHON, "--no-header"]
+        arguments = ["pip", "compile", "--quiet", "--universal", "--python-version", PYTHON, "--no-header"]
         arguments += ["--no-annotate", "--no-emit-index-url", "--overrides", str(overrides), "--excludes", str(excludes)]
         output = run_uv([*arguments, str(wanted)], folder=Path(folder), say=_say)
     lines = [line for line in output.splitlines() if "==" in line]

@@ -86,14 +86,21 @@ class Environments:
         return exact[0] if exact else next(shorter, None)
 
     def write(self, record: Record) -> None:
-        """Make the environment whole; its folder is on disk."""
+        """Make the environment whole; its folder is on disk.
+
+        Raises:
+            ConfigurationError: the disk is full, or can't be written.
+        """
         file = self.folder(record.name) / RECORD
-        temporary = file.with_name(f".{RECORD}.{os.getpid()}")
-        with temporary.open("wb") as content:
-            content.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-            content.flush()
-            os.fsync(content.fileno())
-        temporary.rename(file)
+        temporary = file.with_name(f".{RECORD}")
+        try:
+            with temporary.open("wb") as content:
+                content.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+                content.flush()
+                os.fsync(content.fileno())
+            temporary.rename(file)
+        except OSError as error:
+            raise ConfigurationError(f"{file} can't be written: {error.strerror}.") from None
 
     def remove(self, name: str) -> None:
         """Remove the folder, whole or not. The caller holds its lock."""

@@ -50,7 +50,7 @@ def torch_without_cuda(requirement: str, python: Path, index: str, *, say: Say, 
         ConfigurationError: pip finds none, or only one for CUDA.
     """
     folder = python.parent
-    run_uv(["pip", "install", "--no-config", "--python", str(python), "pip"], folder=folder, say=say, held=held)
+    run_uv(["pip", "install", "--python", str(python), "pip"], folder=folder, say=say, held=held)
     command = [str(python), "-m", "pip", "install", "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", "--quiet"]
     command += ["--disable-pip-version-check", *(["--index-url", index] if index else []), requirement]
     found = msgspec.json.decode(run_program(command, folder=folder, say=say, held=held), type=Report).install[0]
