@@ -148,6 +148,9 @@ class _Run:
                 async for turn in done:
                     self._turns.append(turn)
                     one_turn()
+                    if not err.is_terminal:
+                        label = turn.target.target.label
+                        err.print(Text(f"{label}: {turn.level} at once, round {turn.round + 1}, took {turn.seconds:.1f} s"))
 
     def report(self) -> Report:
         levels = levels_of(self._turns)
