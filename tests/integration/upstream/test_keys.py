@@ -94,6 +94,8 @@ async def test_a_key_is_read_again_when_its_file_changes(upstream: FaultyUpstrea
         ({"provider": "azure", "base_url": None, "api_key_env": "PATH"}, "base_url"),
         ({"headers": {"Authorization": f"Bearer {KEY}"}}, "headers_env"),
         ({"query": {"api_key": KEY}}, "secret"),
+        ({"extra_body": {"api_key": KEY}}, "secret"),
+        ({"extra_body": {"model": "other"}}, "requests decide"),
         ({"base_url": f"http://user:{KEY}@host/v1"}, "password"),
         ({"base_url": "host/v1"}, "http://"),
         ({"proxy": f"http://user:{KEY}@host:1"}, "HTTPS_PROXY"),

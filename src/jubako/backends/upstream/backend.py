@@ -22,7 +22,7 @@ from jubako.backends.upstream.secret import Redaction
 from jubako.backends.upstream.session import open_session
 from jubako.backends.upstream.sse import EventReader
 from jubako.backends.upstream.tally import Tally
-from jubako.backends.upstream.target import Target
+from jubako.backends.upstream.target import Target, looks_secret
 from jubako.channel.frames import Load
 from jubako.channel.server import CallContext
 from jubako.errors import ConfigurationError, Unsupported
@@ -48,6 +48,9 @@ _WORDS = {
     "tokenize": "tokenization",
     "detokenize": "tokenization",
 }
+
+_OWN_FIELDS = {"model", "messages", "prompt", "input", "stream", "stream_options", "n", "tools"}
+"""Fields of bodies that requests decide."""
 
 P = TypeVar("P", bound=UpstreamParams)
 
@@ -109,6 +112,7 @@ class UpstreamBackend(Backend, Generic[P]):
         params = self._params
         if params.upstreams and params.base_url:
             raise ConfigurationError("The entry has both `base_url` and `upstreams`. Leave `base_url` out.")
+        _check_extra(params.extra_body)
         self._check_tasks()
         self.check_entry()
         self._targets = [
@@ -207,3 +211,14 @@ class UpstreamBackend(Backend, Generic[P]):
         while True:
             await asyncio.sleep(interval_s)
             await self._client.probe(target, self._preset.paths.models, min(interval_s, _PROBE_TIMEOUT_S))
+
+
+def _check_extra(extra: Mapping[str, object]) -> None:
+    for name in extra:
+        if name in _OWN_FIELDS:
+            raise ConfigurationError(f"`extra_body` can't have {name!r}: requests decide it. Leave it out.")
+        if looks_secret(name):
+            raise ConfigurationError(
+                f"The field {name!r} of `extra_body` looks like a secret, which must not stand in an entry. Use `api_key_env` or "
+                "`headers_env`."
+            )

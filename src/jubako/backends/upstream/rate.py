@@ -19,7 +19,7 @@ class Bucket:
     """
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._capacity = per_minute
+        self.capacity = per_minute
         self._per_s = per_minute / _MINUTE_S
         self._clock = clock
         self._level = per_minute
@@ -28,7 +28,7 @@ class Bucket:
     def wait_s(self, amount: float) -> float:
         """How long taking `amount` would have to wait. One that is larger than the bucket waits for a full one."""
         self._fill()
-        return max(0.0, (min(amount, self._capacity) - self._level) / self._per_s)
+        return max(0.0, (min(amount, self.capacity) - self._level) / self._per_s)
 
     def take(self, amount: float) -> None:
         self._fill()
@@ -37,11 +37,11 @@ class Bucket:
     def give_back(self, amount: float) -> None:
         """What was taken and not used; negative for what was used and not taken."""
         self._fill()
-        self._level = min(self._capacity, self._level + amount)
+        self._level = min(self.capacity, self._level + amount)
 
     def _fill(self) -> None:
         now = self._clock()
-        self._level = min(self._capacity, self._level + (now - self._at) * self._per_s)
+        self._level = min(self.capacity, self._level + (now - self._at) * self._per_s)
         self._at = now
 
 
@@ -85,6 +85,9 @@ class RateLimits:
         Raises:
             Overloaded: the wait would be longer than is allowed; nothing was taken.
         """
+        if self._tokens is not None:
+            # More than a minute's worth is never waited for, so it must not be owed either.
+            tokens = min(tokens, self._tokens.capacity)
         taken = [(bucket, amount) for bucket, amount in ((self._requests, 1.0), (self._tokens, tokens)) if bucket is not None]
         wait_s = max((bucket.wait_s(amount) for bucket, amount in taken), default=0.0)
         if wait_s > self._longest_wait_s:

@@ -92,6 +92,11 @@ class Target:
         return headers
 
 
+def looks_secret(name: str) -> bool:
+    """Whether a parameter of this name usually holds a key."""
+    return name.lower() in _SECRET_QUERIES
+
+
 class _Said:
     """What an entry says of one upstream: its own words, else the entry's."""
 
@@ -148,7 +153,7 @@ def _base_url(text: str, preset: Preset) -> URL:
 
 def _checked_query(query: Mapping[str, str]) -> dict[str, str]:
     for name in query:
-        if name.lower() in _SECRET_QUERIES:
+        if looks_secret(name):
             raise ConfigurationError(
                 f"The query parameter {name!r} looks like a secret, which must not stand in an entry. Send the key in a header, "
                 "with `api_key_env` or `headers_env`."
