@@ -193,6 +193,22 @@ async def test_what_a_cancelled_request_had_waiting_is_not_computed() -> None:
     assert statistics.scheduler.cancelled == 2
 
 
+async def test_a_request_that_leaves_while_its_later_answers_wait_for_the_first() -> None:
+    engine = LetterEngine()
+    engine.gated = 26
+    engine.gate.clear()
+    backend = await loaded(engine, batching=BatchingConfig(preserve_order=True, max_in_flight=2))
+    request = asyncio.create_task(embed(backend, "z", "a" * 20))
+    await begun(engine)
+    await begun(engine)
+    await inside(backend, 1)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    engine.gate.set()
+    assert vectors(await embed(backend, "b")) == [[1, 2, 1]]
+
+
 @pytest.mark.parametrize("spec", [{"max_queue_size": 2}, {"batching": BatchingConfig(queue=QueueConfig(max_size=2))}])
 async def test_a_full_queue_refuses(spec: dict[str, Any]) -> None:
     engine = LetterEngine()

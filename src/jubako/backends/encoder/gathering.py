@@ -61,7 +61,9 @@ class Gathering:
                 self._submit_next()
             await self._all_answered
         finally:
-            for queued in self._inside.values():
+            # Where answers keep the order of the requests, taking one back may bring the answer to another.
+            self._all_answered.cancel()
+            for queued in [*self._inside.values()]:
                 self._batcher.cancel(queued)
         return [self._answers[index] for index in range(len(self._sequences))]
 
