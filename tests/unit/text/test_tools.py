@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from jubako.backends.text.grammar import constrain
-from jubako.backends.text.tools import callable_tools, wanted_of, spell_out
+from jubako.backends.text.tools import callable_tools, spell_out, wanted_of
 from jubako.errors import InvalidRequest
 from jubako.messages import (
     ChatRequest,

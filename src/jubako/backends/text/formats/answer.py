@@ -88,16 +88,17 @@ class MarkedFormat(AnswerFormat):
         assert self._reasoning is not None
         gap = rules.add("GAP", r"/[ \n]{1,2}/")
         thought = f"{rules.until('thought', self._reasoning.closing)} {gap}?"
-        if self._reasoning.begins_inside(prompt):
-            return thought
-        return f"({rules.marker(self._reasoning.opening)} {thought})?"
+        opening = rules.marker(self._reasoning.opening)
+        return f"{opening}? {thought}" if self._reasoning.begins_inside(prompt) else f"({opening} {thought})?"
 
     def _answer(self, rules: Rules, wanted: Wanted, *, reasons: bool) -> str:
         if not wanted.functions:
             assert wanted.constraint is not None
             return rules.add("answer", answer_rule(wanted.constraint))
         opening = self._calls.OPENING
-        calls = rules.add("calls", self._calls.calls(rules, wanted.functions, parallel=wanted.parallel))
+        json_answer = wanted.constraint is not None
+        several = self._calls.calls(rules, wanted.functions, parallel=wanted.parallel, json_answer=json_answer)
+        calls = rules.add("calls", several)
         bare = self._calls.bare(wanted.functions)
         marked = f"{rules.marker(opening)}{'?' if bare else ''} {calls}"
         if wanted.required:

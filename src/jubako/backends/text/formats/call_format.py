@@ -26,8 +26,11 @@ class CallFormat(ABC):
         """A fresh reader for an answer that may call `functions`."""
 
     @abstractmethod
-    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool) -> str:
-        """What may follow `OPENING`: one call, or with `parallel` several. Adds the rules it needs, and gives an expression."""
+    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool, json_answer: bool = False) -> str:
+        """What may follow `OPENING`: one call, or with `parallel` several. Adds the rules it needs, and gives an expression.
+
+        With `json_answer` the answer may be JSON instead of calls.
+        """
 
     def bare(self, functions: Sequence[Function]) -> str | None:
         """How a call begins where no `OPENING` is in front of it, as a regular expression; None where one always is."""

@@ -45,7 +45,7 @@ class DeepSeekFormat(CallFormat):
     def reader(self, functions: Sequence[Function]) -> CallReader:
         return DeepSeekReader()
 
-    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool) -> str:
+    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool, json_answer: bool = False) -> str:
         begin, separator, end = (rules.marker(marker) for marker in (CALL_BEGIN, SEPARATOR, CALL_END))
         bodies = []
         for number, function in enumerate(functions):

@@ -31,7 +31,7 @@ class HermesFormat(CallFormat):
     def reader(self, functions: Sequence[Function]) -> CallReader:
         return HermesReader()
 
-    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool) -> str:
+    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool, json_answer: bool = False) -> str:
         close = rules.marker(CLOSE)
         bodies = []
         for number, function in enumerate(functions):

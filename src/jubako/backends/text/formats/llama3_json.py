@@ -29,11 +29,13 @@ class Llama3JsonFormat(CallFormat):
     def reader(self, functions: Sequence[Function]) -> JsonCallReader:
         return Llama3JsonReader(frozenset(function.name for function in functions))
 
-    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool) -> str:
+    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool, json_answer: bool = False) -> str:
         bodies = []
         for number, function in enumerate(functions):
             arguments = rules.json(f"arguments_{number}", parameters_of(function))
-            opening = quoted('{"name": ' + quoted(function.name) + ', "parameters": ')
+            # A terminal wins by its length: beside text it must be whole, and beside JSON cut as JSON is.
+            words = ("{", '"name"', ": ", quoted(function.name), ", ", '"parameters"', ": ")
+            opening = " ".join(map(quoted, words)) if json_answer else quoted("".join(words))
             bodies.append(rules.add(f"call_{number}", f'{opening} {arguments} "}}"'))
         return some('"; "', rules.add("call", " | ".join(bodies)), parallel=parallel)
 

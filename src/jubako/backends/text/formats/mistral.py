@@ -42,7 +42,7 @@ class MistralFormat(CallFormat):
     def reader(self, functions: Sequence[Function]) -> CallReader:
         return MistralReader()
 
-    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool) -> str:
+    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool, json_answer: bool = False) -> str:
         bodies = []
         for number, function in enumerate(functions):
             arguments = rules.json(f"arguments_{number}", parameters_of(function))

@@ -53,7 +53,7 @@ class Qwen3CoderFormat(CallFormat):
     def reader(self, functions: Sequence[Function]) -> CallReader:
         return Qwen3CoderReader({function.name: _properties(function) for function in functions})
 
-    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool) -> str:
+    def calls(self, rules: Rules, functions: Sequence[Function], *, parallel: bool, json_answer: bool = False) -> str:
         close = rules.marker(CLOSE)
         bodies = []
         for number, function in enumerate(functions):
