@@ -202,9 +202,10 @@ def _repository(folder: Path, weights: Path, python: str, arguments: argparse.Na
     (entry / "1").mkdir(parents=True)
     engine = {"max_model_len": CONTEXT_LENGTH, "max_num_seqs": arguments.slots, "cpu_kvcache_space_gib": 1}
     engine |= {"enforce_eager": True} if arguments.eager else {}
-    # JSON is YAML.
     document = {"backend": "vllm", "source": f"file:{weights}", "environment": python, "engine": engine}
-    (entry / "model.yaml").write_text(json.dumps(document))
+    # A server that stands still looks stalled when it goes on.
+    document["limits"] = {"stall_timeout_s": PATIENCE_S}
+    (entry / "model.yaml").write_text(json.dumps(document))  # JSON is YAML
     return folder
 
 

@@ -22,6 +22,9 @@ ENGINE = f"max_model_len: {CONTEXT}, max_num_seqs: {SLOTS}, enforce_eager: true,
 FRANCE = "The capital of France is"
 RANK = 8
 
+# vLLM loads for a minute where the machine is its own.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def adapter(smollm2_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
