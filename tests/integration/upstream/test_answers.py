@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from jubako.errors import Unsupported
 from jubako.messages import (
     Choice,
     CompletionRequest,
@@ -114,6 +115,23 @@ async def test_calls_without_numbers_are_told_apart(upstream: FaultyUpstream, co
     upstream.script.append(stream(events(chunk(tool_calls=calls), chunk(finish_reason="tool_calls"))))
     choice = await (await connect(upstream.url)).only()
     assert [(call.id, call.function.name) for call in choice.tool_calls] == [("a", "f"), ("b", "g")]
+
+
+async def test_the_prompts_log_probabilities(upstream: FaultyUpstream, connect: Opener) -> None:
+    own, other = {"logprob": -2.5, "rank": 7, "decoded_token": "b"}, {"logprob": -0.5, "rank": 1, "decoded_token": "c"}
+    table = [None, {"11": own, "12": other}]
+    scored = TokenLogprob("b", -2.5, [98], [TopLogprob("c", -0.5, [99], 12)], 11)
+    opened = await connect(upstream.url, provider="vllm", spec={"tasks": ["chat", "completion"]})
+    upstream.script.append(whole(chat("x") | {"prompt_logprobs": table}))
+    result = await opened.whole(ChatRequest(model="m", messages=HI.messages, prompt_logprobs=1))
+    assert upstream.last.body["prompt_logprobs"] == 1
+    assert math.isnan(result.choices[0].prompt_logprobs[0].logprob)
+    assert result.choices[0].prompt_logprobs[1] == scored
+    upstream.script.append(whole({"choices": [{"index": 0, "text": "x", "finish_reason": "stop", "prompt_logprobs": table}]}))
+    result = await opened.whole(CompletionRequest(model="m", prompts=["ab"], prompt_logprobs=1))
+    assert result.choices[0].prompt_logprobs[1] == scored
+    plain = await connect(upstream.url)
+    assert isinstance(await plain.fails(ChatRequest(model="m", messages=HI.messages, prompt_logprobs=1)), Unsupported)
 
 
 async def test_completions_have_their_own_form(upstream: FaultyUpstream, connect: Opener) -> None:

@@ -13,8 +13,10 @@ from jubako.backends.openai.wire import (
     CompletionAnswer,
     CompletionChoice,
     CompletionLogprobs,
+    PromptTable,
     WireCall,
     WireMessage,
+    WirePromptToken,
     WireToken,
     WireUsage,
 )
@@ -131,6 +133,13 @@ class ChatReader(_OpenAIReader[ChatAnswer, ChatChoice]):
         super().__init__(name, choices, redact)
         self._calls: dict[int, list[str]] = {}
 
+    def whole(self, body: bytes) -> list[Delta]:
+        deltas = super().whole(body)
+        if b'"prompt_logprobs"' in body and (table := self._decode(body).prompt_logprobs):
+            # The prompt is that of all choices; ours stands on the first.
+            deltas[0] = msgspec.structs.replace(deltas[0], prompt_logprobs=_prompt(table))
+        return deltas
+
     def delta(self, index: int, choice: ChatChoice, reason: FinishReason | None) -> Delta | None:
         said = choice.delta or choice.message or WireMessage()
         text = said.content or said.refusal or ""
@@ -168,9 +177,10 @@ class CompletionReader(_OpenAIReader[CompletionAnswer, CompletionChoice]):
 
     def delta(self, index: int, choice: CompletionChoice, reason: FinishReason | None) -> Delta | None:
         logprobs = _tokens(choice.logprobs) if choice.logprobs is not None else []
-        if not (choice.text or logprobs or reason):
+        scored = _prompt(choice.prompt_logprobs) if choice.prompt_logprobs else []
+        if not (choice.text or logprobs or reason or scored):
             return None
-        return Delta(index, choice.text or "", logprobs=logprobs, finish_reason=reason)
+        return Delta(index, choice.text or "", logprobs=logprobs, finish_reason=reason, prompt_logprobs=scored)
 
 
 def usage_of(wire: WireUsage | None) -> Usage:
@@ -227,6 +237,28 @@ def _tokens(logprobs: CompletionLogprobs) -> list[TokenLogprob]:
             )
         )
     return rows
+
+
+def _prompt(table: PromptTable) -> list[TokenLogprob]:
+    return [_prompt_token(place) for place in table]
+
+
+def _prompt_token(place: dict[str, WirePromptToken] | None) -> TokenLogprob:
+    if not place:
+        return TokenLogprob("", math.nan, [], [])
+    ranked = sorted(
+        ((token.rank, number, token) for number, token in place.items() if token.rank is not None and token.rank <= len(place)),
+        key=lambda each: each[0],
+    )
+    tops = [
+        TopLogprob(_text(token), _logprob(token.logprob), list(_text(token).encode()), int(number)) for _, number, token in ranked
+    ]
+    number, own = next(iter(place.items()))
+    return TokenLogprob(_text(own), _logprob(own.logprob), list(_text(own).encode()), tops, int(number))
+
+
+def _text(token: WirePromptToken) -> str:
+    return token.decoded_token or ""
 
 
 def _logprob(value: float | None) -> float:

@@ -57,8 +57,6 @@ class Wording:
 
     def chat(self, request: ChatRequest, *, stream: bool) -> Body:
         """Raises Unsupported."""
-        if request.prompt_logprobs is not None:
-            raise self._unsupported("prompt_logprobs")
         body: dict[str, Any] = {"messages": self.messages(request.messages)}
         self._add_common(body, request, stream=stream)
         if request.tools:
@@ -71,8 +69,6 @@ class Wording:
 
     def completion(self, request: CompletionRequest, *, stream: bool) -> Body:
         """Raises Unsupported."""
-        if request.prompt_logprobs is not None:
-            raise self._unsupported("prompt_logprobs")
         body: dict[str, Any] = {"prompt": request.prompts[0] if len(request.prompts) == 1 else request.prompts}
         self._add_common(body, request, stream=stream)
         if "max_completion_tokens" in body:  # a field of chats alone
@@ -105,6 +101,10 @@ class Wording:
 
     def _add_common(self, body: dict[str, Any], request: GenerateRequest, *, stream: bool) -> None:
         self._add_sampling(body, request.sampling.over(self._defaults))
+        if request.prompt_logprobs is not None:
+            if "prompt_logprobs" not in self._fields:
+                raise self._unsupported("prompt_logprobs")
+            body["prompt_logprobs"] = request.prompt_logprobs
         if request.n > 1:
             body["n"] = self._allowed("n", request.n)
         if request.constraint is not None:

@@ -66,6 +66,16 @@ class WireMessage(Struct, frozen=True):
     tool_calls: list[WireCall] | None = None
 
 
+class WirePromptToken(Struct, frozen=True):
+    logprob: float | None = None
+    rank: int | None = None
+    decoded_token: str | None = None
+
+
+PromptTable = list[dict[str, WirePromptToken] | None]
+"""vLLM's form: for each token of the prompt, by token id, itself first and then the likeliest; null for the first token."""
+
+
 class ChatChoice(Struct, frozen=True):
     index: int | None = None
     delta: WireMessage | None = None
@@ -80,6 +90,7 @@ class ChatAnswer(Struct, frozen=True):
 
     choices: list[ChatChoice] | None = None
     usage: WireUsage | None = None
+    prompt_logprobs: PromptTable | None = None
     error: Any = None
     object: Any = None
 
@@ -95,6 +106,7 @@ class CompletionChoice(Struct, frozen=True):
     text: str | None = None
     logprobs: CompletionLogprobs | None = None
     finish_reason: str | None = None
+    prompt_logprobs: PromptTable | None = None
 
 
 class CompletionAnswer(Struct, frozen=True):
