@@ -6,6 +6,7 @@ from jubako.backends.anthropic.params import AnthropicParams
 from jubako.backends.echo.params import EchoParams
 from jubako.backends.ensemble.params import EnsembleParams
 from jubako.backends.llama_cpp.params import LlamaCppParams
+from jubako.backends.lmdeploy.params import LmdeployParams
 from jubako.backends.onnx.params import OnnxParams
 from jubako.backends.openai.params import OpenAIParams
 from jubako.backends.python.params import PythonParams
@@ -39,6 +40,17 @@ BACKENDS: dict[str, BackendDeclaration] = {
             default_tasks=("chat", "completion"),
             needs_weights=True,
             modules=("vllm",),
+            adapts=True,
+        ),
+        BackendDeclaration(
+            name="lmdeploy",
+            summary="Hugging Face models on LMDeploy's TurboMind or PyTorch engine: NVIDIA GPU only",
+            implementation="jubako.backends.lmdeploy.backend:LmdeployBackend",
+            params=LmdeployParams,
+            tasks=("chat", "completion"),
+            default_tasks=("chat", "completion"),
+            needs_weights=True,
+            modules=("lmdeploy",),
             adapts=True,
         ),
         BackendDeclaration(
