@@ -94,7 +94,9 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
     return values
 
 
-calls = st.lists(st.tuples(st.just("get_weather"), arguments()) | st.just(("now", {})), min_size=1, max_size=3)
+calls: st.SearchStrategy[list[tuple[str, dict[str, Any]]]] = st.lists(
+    st.tuples(st.just("get_weather"), arguments()) | st.just(("now", {})), min_size=1, max_size=3
+)
 
 PIECES = [
     *('{"name": "now", "parameters": {}}', '{"name": "now", "arguments": {"a": [1, "}"]}}', '{"arguments": {}, "name": "now"}'),
