@@ -8,6 +8,7 @@ import pytest
 
 from jubako.errors import Unsupported
 from jubako.messages import (
+    ChatRequest,
     Choice,
     CompletionRequest,
     FunctionCall,
@@ -27,7 +28,7 @@ from tests.integration.upstream.faulty_upstream import (
     stream,
     whole,
 )
-from tests.integration.upstream.trial import Opener
+from tests.integration.upstream.trial import HI, Opener
 
 
 async def test_an_answer_is_passed_on_whole_and_streamed(upstream: FaultyUpstream, connect: Opener) -> None:
