@@ -20,6 +20,8 @@ from jubako.paths import shipped
 from tests.engines.conftest import MAKE_TIMEOUT_S, MakeEnvironment, Serve, jubako
 from tests.serving import Server
 
+pytestmark = pytest.mark.timeout(MAKE_TIMEOUT_S)  # the first test may have to wait for an environment
+
 TEXTS = [
     "A jubako stacks boxes.",
     "x",
