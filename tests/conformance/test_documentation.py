@@ -116,6 +116,8 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "bentoml serve": only_its_help,  # tests/integration/test_bentoml_serve.py starts it
     "make": only_what_it_would_do,
     "jubako env create": only_its_help,  # tests/integration/test_environments.py makes environments
+    "jubako convert": only_its_help,  # tests/engines/test_conversion.py converts
+    "jubako bench": only_its_help,  # tests/unit/cli/test_bench.py measures
     "jubako": as_it_is,
     "curl": as_it_is,
     "echo": as_it_is,
