@@ -104,9 +104,9 @@ def main() -> None:
         bare_engine(weights, arguments) as bare,
     ):
         idle = _compare_idle(served, bare)
-        comparisons = [_compare(streams, served, bare, prompts, arguments) for streams in arguments.streams]
+        comparisons = [compare(streams, served, bare, prompts, arguments) for streams in arguments.streams]
     console = Console()
-    console.print(_table(comparisons, arguments))
+    console.print(table(comparisons, arguments))
     console.print(
         f"first token of a cached prompt, idle: bare {idle.bare_first_ms:.1f} ms, served {idle.served_first_ms:.1f} ms, "
         f"added {idle.added_ms:+.1f} ms"
@@ -140,7 +140,8 @@ class Prompts:
         return [*number, *self._story][:PROMPT_TOKENS]
 
 
-def _compare(streams: int, served: Served, bare: BareEngine, prompts: Prompts, arguments: argparse.Namespace) -> Comparison:
+def compare(streams: int, served: Served, bare: BareEngine, prompts: Prompts, arguments: argparse.Namespace) -> Comparison:
+    """Rounds of both sides in turn, each with so many streams."""
     prompts.learn(served)
     pairs: list[tuple[Round, Round]] = []
     for number in range(arguments.rounds + 1):
@@ -223,12 +224,12 @@ def _repository(folder: Path, arguments: argparse.Namespace) -> Path:
     return folder
 
 
-def _table(comparisons: list[Comparison], arguments: argparse.Namespace) -> Table:
-    table = Table(title=f"64 prompt + 64 new tokens, greedy, {arguments.threads} threads, {arguments.slots} slots")
+def table(comparisons: list[Comparison], arguments: argparse.Namespace) -> Table:
+    shown = Table(title=f"64 prompt + 64 new tokens, greedy, {arguments.threads} threads, {arguments.slots} slots")
     for column in ("streams", "bare tok/s", "served tok/s", "ratio", "bare first token", "served first token", "added"):
-        table.add_column(column, justify="right")
+        shown.add_column(column, justify="right")
     for each in comparisons:
-        table.add_row(
+        shown.add_row(
             str(each.streams),
             f"{each.bare_tokens_per_s:.1f}",
             f"{each.served_tokens_per_s:.1f}",
@@ -237,7 +238,7 @@ def _table(comparisons: list[Comparison], arguments: argparse.Namespace) -> Tabl
             f"{each.served_first_ms:.1f} ms",
             f"{each.added_ms:+.1f} ms",
         )
-    return table
+    return shown
 
 
 def _arguments() -> argparse.Namespace:
