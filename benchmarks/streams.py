@@ -7,8 +7,8 @@ import json
 import time
 from dataclasses import dataclass
 
-HOST = "127.0.0.1"
-DONE = b"data: [DONE]"
+from jubako.bench.connection import Address, Answer, Connection
+
 NO_TEXT = b'"text":""'
 
 
@@ -22,59 +22,37 @@ class Stream:
 
 async def stream_all(port: int, model: str, prompts: list[list[int]], new_tokens: int) -> list[Stream]:
     """Ask for a completion of every prompt at once, each on a connection that stands already."""
-    connections = [await asyncio.open_connection(HOST, port) for _ in prompts]
-    requests = [_request(model, prompt, new_tokens) for prompt in prompts]
+    address = Address.of(f"http://127.0.0.1:{port}")
+    connections = [await Connection.open(address) for _ in prompts]
+    requests = [_request(address, model, prompt, new_tokens) for prompt in prompts]
     begun = time.perf_counter()
     try:
-        return await asyncio.gather(
-            *(
-                _stream(reader, writer, request, begun, new_tokens)
-                for (reader, writer), request in zip(connections, requests, strict=True)
-            )
+        answers = await asyncio.gather(
+            *(connection.ask(request) for connection, request in zip(connections, requests, strict=True))
         )
     finally:
-        for _, writer in connections:
-            writer.close()
+        for connection in connections:
+            connection.close()
+    return [_stream(answer, begun, new_tokens) for answer in answers]
 
 
-async def _stream(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, begun: float, new_tokens: int
-) -> Stream:
-    writer.write(request)
-    first = 0.0
-    received = b""
-    while DONE not in received[-64:]:
-        piece = await reader.read(65536)
-        if not piece:
-            raise ConnectionError(f"the stream broke off: {received[-500:]!r}")
-        if not first and b'"text":' in piece and NO_TEXT not in piece:
-            first = time.perf_counter() - begun
-        received += piece
-    last = time.perf_counter() - begun
-    usage = _usage(received)
-    assert usage["completion_tokens"] == new_tokens, usage
-    return Stream(first or last, last)
-
-
-def _usage(received: bytes) -> dict[str, int]:
-    chunks = [line[6:] for line in received.splitlines() if line.startswith(b"data: {")]
+def _stream(answer: Answer, begun: float, new_tokens: int) -> Stream:
+    assert answer.status == 200, answer.body
+    chunks = [line[6:] for line in answer.body.splitlines() if line.startswith(b"data: {")]
     usage: dict[str, int] = json.loads(chunks[-1])["usage"]
-    return usage
+    assert usage["completion_tokens"] == new_tokens, usage
+    first = next((at for at, part in answer.parts if b'"text":' in part and NO_TEXT not in part), answer.ended_s)
+    return Stream(first - begun, answer.ended_s - begun)
 
 
-def _request(model: str, prompt: list[int], new_tokens: int) -> bytes:
-    body = json.dumps(
-        {
-            "model": model,
-            "prompt": prompt,
-            "max_tokens": new_tokens,
-            "temperature": 0,
-            "ignore_eos": True,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-    ).encode()
-    head = (
-        f"POST /v1/completions HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def _request(address: Address, model: str, prompt: list[int], new_tokens: int) -> bytes:
+    body = {
+        "model": model,
+        "prompt": prompt,
+        "max_tokens": new_tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    return address.request("POST", "/completions", json.dumps(body).encode(), {})
