@@ -17,7 +17,8 @@ from jubako.conversion import Conversion, converted_weights, converting_interpre
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache
 from jubako.repository.progress import Silent
-from tests.engines.conftest import MakeEnvironment, Serve
+from tests.conftest import ServerFactory
+from tests.engines.conftest import MakeEnvironment
 from tests.unit.cli.command import clean_environment
 
 MINUTES = 600
@@ -66,9 +67,14 @@ def write_entry(root: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.timeout(MINUTES)
-def test_two_entries_share_one_conversion_at_load(python: str, small: Path, serve: Serve, tmp_path: Path) -> None:
+def test_two_entries_share_one_conversion_at_load(python: str, small: Path, make_server: ServerFactory, tmp_path: Path) -> None:
     entry = f"backend: transformers\nenvironment: {python}\nsource: file:{small}\nconvert: gguf-to-hf\n"
-    server = serve({"JUBAKO_CACHE_DIR": str(tmp_path)}, one=entry, two=entry)
+    for name in ("one", "two"):
+        write_entry(tmp_path / "models", name, entry)
+    server = make_server(tmp_path / "models", JUBAKO_CACHE_DIR=str(tmp_path))
+    server.start()
+    server.wait_until(lambda: "converting" in httpx.get(f"{server.api}/models").text)
+    server.wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 200, MINUTES)
     folders = list((tmp_path / "converted").iterdir())
     assert [path.name for path in folders] == [f"{sha256(small.read_bytes()).hexdigest()}-bfloat16-1"]
     made_at = (folders[0] / "provenance.json").stat().st_mtime_ns
