@@ -166,7 +166,7 @@ def test_what_is_refused_is_that_requests_alone(
 
 
 def _ask_to_load(server: Server, name: str) -> httpx.Response:
-    return httpx.post(f"{server.url}/v2/repository/models/{name}/load", json={}, timeout=120)
+    return httpx.post(f"{server.url}/v2/repository/models/{name}/load", json={}, timeout=600)
 
 
 @pytest.mark.parametrize(
@@ -182,21 +182,6 @@ def test_an_entry_that_can_not_be_loaded_says_why(server: Server, name: str, wor
     answer = _ask_to_load(server, name)
     assert answer.status_code >= 400
     assert words in answer.text.replace("\\n", " ")
-
-
-def test_embeddings_put_like_beside_like(server: Server, client: openai.OpenAI) -> None:
-    assert _ask_to_load(server, "embedder").status_code == 200
-    texts = ["A cat sat on the mat.", "A kitten sat on the rug.", "Quarterly tax revenue fell by 3%."]
-    answer = client.embeddings.create(model="embedder", input=texts)
-    cat, kitten, tax = (np.array(item.embedding) for item in answer.data)
-    assert cat.shape == (384,)
-    assert np.linalg.norm(cat) == pytest.approx(1, abs=1e-5)
-    assert cat @ kitten > 0.5
-    assert cat @ tax < 0.3
-    assert answer.usage.prompt_tokens == 3 * 2 + 7 + 7 + 9
-    with pytest.raises(openai.BadRequestError, match="does not serve chat"):
-        client.chat.completions.create(model="embedder", messages=[{"role": "user", "content": "hi"}])
-    httpx.post(f"{server.url}/v2/repository/models/embedder/unload", json={}, timeout=60)
 
 
 def test_its_own_metrics_pass_through(server: Server, client: openai.OpenAI) -> None:
@@ -265,3 +250,20 @@ def test_nothing_is_left_of_an_engine_whose_runner_is_killed(server: Server) -> 
         runner.kill()
     assert psutil.wait_procs(processes, timeout=15)[1] == []
     server.wait_until(lambda: _answers(server))
+
+
+# --- the other runner --------------------------------------------------------------------------------------------------------
+
+
+def test_embeddings_put_like_beside_like(server: Server, client: openai.OpenAI) -> None:
+    assert _ask_to_load(server, "embedder").status_code == 200
+    texts = ["A cat sat on the mat.", "A kitten sat on the rug.", "Quarterly tax revenue fell by 3%."]
+    answer = client.embeddings.create(model="embedder", input=texts)
+    cat, kitten, tax = (np.array(item.embedding) for item in answer.data)
+    assert cat.shape == (384,)
+    assert np.linalg.norm(cat) == pytest.approx(1, abs=1e-5)
+    assert cat @ kitten > 0.5
+    assert cat @ tax < 0.3
+    assert answer.usage.prompt_tokens == 3 * 2 + 7 + 7 + 9
+    with pytest.raises(openai.BadRequestError, match="does not serve chat"):
+        client.chat.completions.create(model="embedder", messages=[{"role": "user", "content": "hi"}])
