@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from llguidance import LLTokenizer
 from llguidance.hf import from_tokenizer
 from transformers import PreTrainedTokenizerBase
 
@@ -24,12 +25,14 @@ class Vocabulary:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> None:
         self._tokenizer = tokenizer
-        self.constrains = bool(tokenizer.is_fast)
-        """Whether llguidance can read it, which then knows every token's bytes."""
-        self._known = from_tokenizer(tokenizer, max(vocab_size, len(tokenizer))) if self.constrains else None
-
+        self._known = _known(tokenizer, vocab_size)
         self.special = frozenset(added.content for added in tokenizer.added_tokens_decoder.values() if added.special)
         """Texts of the special tokens, which answers do not show."""
+
+    @property
+    def constrains(self) -> bool:
+        """Whether llguidance can read it, which then knows every token's bytes."""
+        return self._known is not None
 
     @property
     def chat_template(self) -> str | Mapping[str, str] | None:
@@ -71,3 +74,13 @@ class Vocabulary:
 
     def _encode(self, text: str, *, add_special: bool) -> TokenIds:
         return list(self._tokenizer.encode(text, add_special_tokens=add_special))
+
+
+def _known(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> LLTokenizer | None:
+    """The same vocabulary for llguidance; None for the kinds that it can't read, such as the word pieces of embedders."""
+    if not tokenizer.is_fast:
+        return None
+    try:
+        return from_tokenizer(tokenizer, max(vocab_size, len(tokenizer)))
+    except ValueError:
+        return None
