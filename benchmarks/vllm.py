@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks import machine
 from benchmarks.llm import CONTEXT_LENGTH, MODEL, NEW_TOKENS, Prompts
 from benchmarks.served import Served, free_port, serving
-from benchmarks.streams import HOST, Stream, stream_all
+from benchmarks.streams import Stream, stream_all
 from jubako.backends.declarations import BACKENDS
 from jubako.conversion import Conversion, converted_weights, converting_interpreter, dtype_for
 from jubako.environments import Tenant, interpreter
@@ -40,6 +40,7 @@ from jubako.repository.progress import Silent
 from jubako.repository.repository import read_repository
 from jubako.repository.sources import fetch_weights
 
+HOST = "127.0.0.1"
 ENTRY = "smollm2-vllm"
 ASK_AGAIN_S = 0.2
 PATIENCE_S = 900.0

@@ -15,7 +15,7 @@ from typing import Self
 import httpx
 import psutil
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 
 
 def free_port() -> int:

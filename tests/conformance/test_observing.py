@@ -1,4 +1,4 @@
-"""What watches a real server: `jubako stat`, for scripts made for byzer-llm, and the metrics page, for dashboards made for vLLM."""
+"""What watches a real server: `jubako stat`, for scripts made for byzer-llm, and metrics, for dashboards made for vLLM."""
 
 from __future__ import annotations
 

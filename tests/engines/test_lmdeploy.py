@@ -51,7 +51,7 @@ def python(environment: MakeEnvironment) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             version = base.parent.name.removeprefix("python")
-            uv = [sys.executable, "-m", "uv", "--quiet"]
+            uv: list[str | Path] = [sys.executable, "-m", "uv", "--quiet"]
             subprocess.run([*uv, "venv", "--clear", "--python", version, folder], timeout=MINUTES, check=True)
             install = [*uv, "pip", "install", "--python", interpreter, "--no-deps"]
             subprocess.run([*install, LMDEPLOY, *LIGHT], timeout=MINUTES, check=True)

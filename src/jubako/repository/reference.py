@@ -7,6 +7,7 @@ from typing import Any
 
 from jubako.repository.config import (
     BatchingConfig,
+    EnvironmentConfig,
     Limits,
     ModelConfig,
     QueueConfig,
@@ -62,6 +63,7 @@ digests in the cache, which `jubako pull` fills in advance. What `sha256` pins i
 
 _PARTS: Mapping[str, type] = {
     "limits": Limits,
+    "environment": EnvironmentConfig,
     "versions": VersionPolicy,
     "inputs and outputs": TensorConfig,
     "batching": BatchingConfig,

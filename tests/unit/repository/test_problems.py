@@ -41,7 +41,8 @@ ONE_MISTAKE = {
     "an unknown task": (
         "backend: echo\ntasks:\n  - chat\n  - embeding\n",
         4,
-        "`tasks[1]` must be one of chat, completion, embedding, score, classify, infer; it is 'embeding'. Did you mean `embedding`?",
+        "`tasks[1]` must be one of chat, completion, embedding, score, classify, infer; it is 'embeding'. "
+        "Did you mean `embedding`?",
     ),
     "no backend": ("description: hi\n", 1, "The field `backend` is missing; it is required."),
     "text for a whole number": ('backend: echo\ninstances: "2"\n', 2, "`instances` must be a whole number; it is '2'."),

@@ -294,8 +294,7 @@ class EmbeddingList(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """OpenAI's four fields, then ours. `reason` says why the model is not READY; `max_model_len` is in tokens; `parent` is the model
-    to which an adapter belongs."""
+    """OpenAI's four fields, then ours. `reason` says why the model is not READY; `max_model_len` is in tokens."""
 
     id: str
     created: int
@@ -308,7 +307,6 @@ class Model(Struct, frozen=True):
     backend: str
     max_model_len: int | None
     object: Literal["model"] = "model"
-    parent: str | None = None
 
 
 class ModelList(Struct, frozen=True):
