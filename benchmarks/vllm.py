@@ -76,6 +76,7 @@ class OwnServer:
         command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(weights), "--served-model-name", MODEL]
         command += ["--host", HOST, "--port", str(self.port), "--uvicorn-log-level", "warning"]
         command += ["--max-model-len", str(CONTEXT_LENGTH), "--max-num-seqs", str(arguments.slots)]
+        command += ["--dtype", arguments.dtype]
         command += ["--enforce-eager"] if arguments.eager else []
         variables = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
         environment = {**os.environ, **variables, "HF_HUB_OFFLINE": "1"}
@@ -202,6 +203,7 @@ def _repository(folder: Path, weights: Path, python: str, arguments: argparse.Na
     entry = folder / MODEL
     (entry / "1").mkdir(parents=True)
     engine = {"max_model_len": CONTEXT_LENGTH, "max_num_seqs": arguments.slots, "cpu_kvcache_space_gib": 1}
+    engine["dtype"] = arguments.dtype
     engine |= {"enforce_eager": True} if arguments.eager else {}
     document = {"backend": "vllm", "source": f"file:{weights}", "environment": python, "engine": engine}
     # A server that stands still looks stalled when it goes on.
@@ -244,6 +246,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 8, 16], help="how many to ask for at once")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each side")
     parser.add_argument("--eager", action="store_true", help="do not compile: loads sooner, generates more slowly")
+    parser.add_argument("--dtype", default="auto", help="of the weights; float32 where the CPU has no instructions for bfloat16")
     parser.add_argument("--weights", type=Path, help="a Hugging Face folder; default: that of the entry smollm2-vllm")
     parser.add_argument("--python", default="", help="the interpreter with vLLM; default: that of its environment")
     return parser.parse_args()

@@ -25,7 +25,7 @@ class Answer:
         self._params = params
         self._ends = ends
         self._prompt_tokens = prompt_tokens
-        self._detokenizer = tokens.detokenizer()
+        self._detokenizer = tokens.detokenizer(params.visible_tokens)
         self._completion_tokens = 0
 
     def piece(self, step: Step) -> Piece:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from llguidance import LLTokenizer
 from llguidance.hf import from_tokenizer
@@ -40,9 +40,9 @@ class Tokens:
         """The same vocabulary, for grammars."""
 
     @property
-    def chat_template(self) -> str | None:
-        template = self._tokenizer.chat_template
-        return template.get("default") if isinstance(template, dict) else template
+    def chat_template(self) -> str | Mapping[str, str] | None:
+        template: str | dict[str, str] | None = self._tokenizer.chat_template
+        return template
 
     @property
     def bos_token(self) -> str:
@@ -65,9 +65,9 @@ class Tokens:
         text: str = self._encoder.decode(tokens, skip_special_tokens=False)
         return text
 
-    def detokenizer(self) -> Detokenizer:
-        """For one answer."""
-        return Detokenizer(self.decode, self._skipped)
+    def detokenizer(self, visible: Set[str]) -> Detokenizer:
+        """For one answer, in which the special tokens with the texts `visible` are text like any other."""
+        return Detokenizer(self.decode, self._skipped - {self._encoder.token_to_id(text) for text in visible})
 
     def bytes_of(self, token: int) -> bytes:
         return self.known.decode_bytes([token])

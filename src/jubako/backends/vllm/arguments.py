@@ -9,8 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import torch
 from vllm.config import VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.platforms import current_platform
 from vllm.usage.usage_lib import UsageContext
 
 from jubako.backends.vllm.params import VllmParams
@@ -47,6 +49,7 @@ def engine_config(
         "structured_outputs_config": {"backend": "guidance"},
         **({"convert": "embed"} if embeds else {}),
         **(_lora(adapters) if adapters else {}),
+        **({"dtype": "float32"} if _computes_bfloat16_slowly() else {}),
         **given,
     }
     try:
@@ -78,6 +81,11 @@ def _check_names(given: Mapping[str, object]) -> None:
             near = get_close_matches(name, sorted((known | _OURS) - _DECIDED.keys()), n=3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise ConfigurationError(f"vLLM has no engine argument {name!r}.{hint}")
+
+
+def _computes_bfloat16_slowly() -> bool:
+    """Whether this is a CPU without instructions for bfloat16. vLLM would compute with it all the same, several times slower."""
+    return bool(current_platform.is_cpu()) and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _lora(adapters: Mapping[str, str]) -> dict[str, object]:

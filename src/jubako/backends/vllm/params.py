@@ -27,7 +27,8 @@ class VllmParams:
     """Tokens computed in one step. Default: vLLM's own for the device."""
 
     dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
-    """Number format of weights and activations. Default auto: what the model says."""
+    """Number format of weights and activations; auto is what the model says. Default auto, but float32 on a CPU without
+    instructions for bfloat16."""
 
     gpu_memory_utilization: Annotated[float, Gt(0), Le(1)] | None = None
     """Share of each GPU's memory that vLLM may use, from 0 to 1. Default: vLLM's own, about 0.9."""
