@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from grpc_tools import protoc
 
 PROTOS = Path(__file__).parent
-MODULES = {"inference": "inference", "health": "grpc/health/v1", "reflection": "grpc/reflection/v1"}
+MODULES = {"inference": "inference", "jubako_v1": "jubako/v1", "health": "grpc/health/v1", "reflection": "grpc/reflection/v1"}
 """The folder of each module's texts."""
 
 
