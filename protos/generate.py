@@ -9,14 +9,20 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from importlib import resources
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 PROTOS = Path(__file__).parent
+WELL_KNOWN = resources.files("grpc_tools") / "_proto"
+"""protobuf's own texts, such as that of a JSON object."""
 MODULES = {"inference": "inference", "jubako_v1": "jubako/v1", "health": "grpc/health/v1", "reflection": "grpc/reflection/v1"}
 """The folder of each module's texts."""
+
+_OF_OURS = re.compile(r"(?:from (?!google\.protobuf )\S+ )?import .*\bas (_\w+_pb2)$")
+"""An import of another text's stubs, which end up in the same module."""
 
 
 def generate(folder: Path) -> None:
@@ -28,7 +34,7 @@ def generate(folder: Path) -> None:
     binary = folder / "descriptors.binpb"
     with tempfile.TemporaryDirectory() as scratch:
         texts = [str(path) for texts in MODULES.values() for path in sorted((PROTOS / texts).glob("*.proto"))]
-        command = ["protoc", f"-I{PROTOS}", "--include_imports", f"--descriptor_set_out={binary}", f"--pyi_out={scratch}", *texts]
+        command = ["protoc", f"-I{PROTOS}", f"-I{WELL_KNOWN}", "--include_imports", f"--descriptor_set_out={binary}", f"--pyi_out={scratch}", *texts]
         if status := protoc.main(command):
             raise SystemExit(status)
         descriptors = FileDescriptorSet.FromString(binary.read_bytes())
@@ -43,9 +49,10 @@ def generate(folder: Path) -> None:
 def _joined(stubs: list[str]) -> str:
     """The stubs of all texts as one, since one module holds all their classes."""
     lines = [line for stub in stubs for line in stub.splitlines()]
-    imports = sorted({line for line in lines if line.startswith(("from ", "import ")) and "_pb2" not in line})
+    imports = sorted({line for line in lines if line.startswith(("from ", "import ")) and not _OF_OURS.match(line)})
     body = "\n".join(line for line in lines if not line.startswith(("from ", "import ", "DESCRIPTOR:")))
-    body = re.sub(r"\b_\w+_pb2\.", "", body)
+    ours = {match[1] for line in lines if (match := _OF_OURS.match(line))}
+    body = re.sub(r"\b(_\w+_pb2)\.", lambda found: "" if found[1] in ours else found[0], body)
     body = re.sub(r"\b_Mapping\b(?!\[)", "_Mapping[str, object]", body)
     body = body.replace("**kwargs)", "**kwargs: object)")
     return "\n".join(imports) + "\n" + re.sub(r"\n{3,}", "\n\n", "\n" + body).rstrip() + "\n"
