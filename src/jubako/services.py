@@ -23,6 +23,7 @@ from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
 from jubako.grpc.front import grpc_server
+from jubako.grpc.transport.tls import Certificates, Files
 from jubako.http import protocol
 from jubako.http.application import application
 from jubako.kserve.trace import Tracing
@@ -52,6 +53,8 @@ class GatewayService(Service):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         settings = _begin()
         runner = self._runner_socket()
+        files = Files.of(settings)
+        tls = Certificates(files) if files is not None else None
         tracing = Tracing()
 
         @asynccontextmanager
@@ -63,7 +66,7 @@ class GatewayService(Service):  # type: ignore[misc]
             on_termination(grpc.drain)
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
             try:
-                await grpc.start(address_of(settings.host), settings.grpc_port, shared=settings.workers > 1)
+                await grpc.start(address_of(settings.host), settings.grpc_port, shared=settings.workers > 1, tls=tls)
                 yield plane
             finally:
                 await grpc.stop(settings.grace_period_s + LAST_WORDS_S / 2)

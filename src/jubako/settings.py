@@ -61,6 +61,17 @@ class Settings(BaseModel):
     grpc_keepalive_timeout_s: float = Field(default=20.0, gt=0)
     """A gRPC connection that gives no sign of life for so long when asked is closed, in seconds. Default 20."""
 
+    grpc_tls_cert: Path | None = None
+    """PEM file of the certificate that the gRPC port shows, with those that lead to its authority behind it; a renewed file is
+    taken without a restart. Default none: gRPC without TLS."""
+
+    grpc_tls_key: Path | None = None
+    """PEM file of that certificate's key, without a passphrase. Default none."""
+
+    grpc_tls_client_ca: Path | None = None
+    """PEM file of authorities: clients of the gRPC port must show a certificate that one of them signed. Default none: clients
+    show nothing."""
+
     workers: int = Field(default=1, ge=1, le=256)
     """Gateway processes that share the port. One answers thousands of requests a second. Default 1."""
 
@@ -86,11 +97,16 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines to write. Default info."""
 
-    @field_validator("repository", "cache_dir")
+    @field_validator("grpc_tls_cert", "grpc_tls_key", "grpc_tls_client_ca", mode="before")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("repository", "cache_dir", "grpc_tls_cert", "grpc_tls_key", "grpc_tls_client_ca")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
         # Server processes run in other folders than the shell that named the path.
-        return path.expanduser().absolute()
+        return path.expanduser().absolute() if path is not None else None
 
     def as_environment(self) -> dict[str, str]:
         """These settings as the environment variables that make another process's the same."""
@@ -161,7 +177,9 @@ def flag_of(name: str) -> str:
 
 
 def as_text(value: object) -> str:
-    """A setting's value as an environment variable writes it."""
+    """A setting's value as an environment variable writes it; nothing is empty."""
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

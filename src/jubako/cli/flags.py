@@ -59,4 +59,4 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 def _metavar(annotation: object) -> str:
     if get_origin(annotation) is Literal:
         return "|".join(str(choice) for choice in get_args(annotation))
-    return {int: "INTEGER", float: "NUMBER", Path: "FOLDER"}.get(annotation, "TEXT")  # type: ignore[call-overload, no-any-return]
+    return {int: "INTEGER", float: "NUMBER", Path: "FOLDER", Path | None: "FILE"}.get(annotation, "TEXT")  # type: ignore[call-overload, no-any-return]

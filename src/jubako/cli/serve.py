@@ -17,6 +17,7 @@ from jubako.cli.flags import with_settings
 from jubako.cli.preparation import prepare
 from jubako.cli.terminal import FAILED, USAGE, out, remark, sentences
 from jubako.errors import ConfigurationError
+from jubako.grpc.transport.tls import Files
 from jubako.listening import address_for_clients, address_of, bindable_port, url_of
 from jubako.settings import FlagValue, LoadedSettings, Settings, as_text, load_settings
 
@@ -51,10 +52,13 @@ def _serve(settings: Settings) -> None:
     with sentences(FAILED):
         address = address_of(settings.host)
         settings = settings.model_copy(update=_ports(settings))
+        files = Files.of(settings)
+        if files is not None:
+            files.context()
         prepare(settings)
     # Not imported above: BentoML takes a second, which the other commands need not wait for.
     arbiter = import_module("jubako.cli.arbiter")
-    with Announcer(url_of(settings.host, settings.port), address_for_clients(settings.host, settings.grpc_port)):
+    with Announcer(url_of(settings.host, settings.port), _grpc_place(settings, files)):
         arbiter.run(settings, address)
 
 
@@ -64,6 +68,13 @@ def _ports(settings: Settings) -> dict[str, int]:
     if port == grpc_port:
         raise ConfigurationError(f"HTTP and gRPC can't share port {port}. Choose another with --grpc-port.")
     return {"port": port, "grpc_port": grpc_port}
+
+
+def _grpc_place(settings: Settings, files: Files | None) -> str:
+    address = address_for_clients(settings.host, settings.grpc_port)
+    if files is None:
+        return address
+    return f"{address} with TLS" if files.client_ca is None else f"{address} with TLS and clients' certificates"
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

@@ -83,7 +83,7 @@ async def peer(serving: Serving) -> AsyncIterator[Peer]:
 
 async def test_what_is_not_http2_is_told_so(peer: Peer) -> None:
     peer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert await peer.farewell() == (frames.PROTOCOL_ERROR, "This port speaks gRPC, which is HTTP/2 without TLS.")
+    assert await peer.farewell() == (frames.PROTOCOL_ERROR, "This port speaks gRPC, which is HTTP/2, without TLS.")
 
 
 def _frame(kind: int, flags: int, number: int, payload: bytes) -> bytes:

@@ -157,7 +157,8 @@ class Connection(asyncio.Protocol):
         position = 0
         if not self._greeted:
             if not frames.PREFACE.startswith(data[: len(frames.PREFACE)]):
-                raise ProtocolViolation(frames.PROTOCOL_ERROR, "This port speaks gRPC, which is HTTP/2 without TLS.")
+                how = "over" if self._transport.get_extra_info("ssl_object") is not None else "without"
+                raise ProtocolViolation(frames.PROTOCOL_ERROR, f"This port speaks gRPC, which is HTTP/2, {how} TLS.")
             if len(data) < len(frames.PREFACE):
                 return 0
             self._greeted = True

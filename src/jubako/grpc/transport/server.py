@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jubako.grpc.transport.call import Call, Method
 from jubako.grpc.transport.connection import Connection
 from jubako.grpc.transport.status import Status
+from jubako.grpc.transport.tls import CLOSING_S, Certificates
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,22 @@ class Server:
         self._idle.set()
         self._draining = False
 
-    async def start(self, address: str, port: int, *, shared: bool = False) -> int:
-        """Listen, and return the port; `shared` with other processes of this server.
+    async def start(self, address: str, port: int, *, shared: bool = False, tls: Certificates | None = None) -> int:
+        """Listen, and return the port; `shared` with other processes of this server, and without TLS where `tls` is None.
 
         Raises:
             OSError: the port can't be had.
         """
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: Connection(self), address, port, reuse_port=shared, backlog=2048)
+        self._listening = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self),
+            address,
+            port,
+            reuse_port=shared,
+            backlog=2048,
+            ssl=tls.context if tls is not None else None,
+            ssl_handshake_timeout=tls.handshake_s if tls is not None else None,
+            ssl_shutdown_timeout=CLOSING_S if tls is not None else None,
+        )
         return int(self._listening.sockets[0].getsockname()[1])
 
     def drain(self) -> None:
