@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from jubako.http.compression import decompress
-from jubako.identifiers import fresh_id
+from jubako.identifiers import accepted, fresh_id
 from jubako.tensors import Buffer
 
 JSON = b"application/json"
@@ -30,7 +30,6 @@ LARGE_BODY_BYTES = 64 * 1024
 SLICE_BYTES = 256 * 1024
 """Longer pieces of an answer are written so much at a time, as fast as the client reads."""
 
-_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
 
 Header = tuple[bytes, bytes]
@@ -182,10 +181,7 @@ class Exchange:
             )
 
     def _accept_request_id(self) -> str:
-        given = self.headers.get(b"x-request-id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
-            return given.decode("ascii")
-        return fresh_id()
+        return accepted(self.headers.get(b"x-request-id", b"")) or fresh_id()
 
     def watch(self) -> DisconnectWatch:
         """Ends the enclosed work with ClientGone as soon as the client closes the connection. The body must have been read."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import struct
 from collections.abc import AsyncIterator
 
@@ -270,3 +272,29 @@ async def test_a_client_that_vanishes_ends_its_work(peer: Peer, serving: Serving
     await asyncio.wait_for(serving.plane.begun.wait(), 10)
     peer.close()
     await asyncio.wait_for(serving.plane.cancelled.wait(), 10)
+
+
+@pytest.mark.parametrize("given", ["trace-7", "~" * 128])
+@pytest.mark.parametrize("method", ["ServerLive", "ModelInfer"])
+async def test_a_client_s_request_id_is_taken_and_sent_back(channel: grpc.aio.Channel, given: str, method: str) -> None:
+    call = unary(channel, method)(b"", metadata=[("x-request-id", given)])
+    assert dict(await metadata_of(call))["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "two words", "~" * 129])
+async def test_another_request_id_is_replaced(channel: grpc.aio.Channel, given: str) -> None:
+    call = unary(channel, "ServerLive")(b"", metadata=[("x-request-id", given)])
+    assert re.fullmatch("[0-9a-f]{24}", str(dict(await metadata_of(call))["x-request-id"]))
+
+
+async def test_the_request_id_reaches_the_plane(channel: grpc.aio.Channel, serving: Serving) -> None:
+    message = pb.ModelInferRequest(model_name="identity").SerializeToString()
+    await unary(channel, "ModelInfer")(message, metadata=[("x-request-id", "trace-7")])
+    assert serving.plane.request_ids == ["trace-7"]
+
+
+async def metadata_of(call: grpc.aio.UnaryUnaryCall[bytes, bytes]) -> list[tuple[str, str | bytes]]:
+    """All that the server sent beside the answer: before it, or with an error instead of one."""
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await call
+    return [*await call.initial_metadata(), *await call.trailing_metadata()]

@@ -21,8 +21,9 @@ def find(plane: Plane, name: str, version: str, call: Call) -> VersionStatus:
     Raises:
         ModelNotFound: no model has that name, or it has no such version; the message says which there are.
     """
+    call.asked = f"{name}:{version}" if version else name
     try:
-        status = plane.model(f"{name}:{version}" if version else name)
+        status = plane.model(call.asked)
     except ModelNotFound:
         if not version:
             raise

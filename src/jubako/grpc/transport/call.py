@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jubako.errors import JubakoError
+from jubako.errors import InternalError, JubakoError
 from jubako.grpc.transport.assembly import PREFIX, Assembly
 from jubako.grpc.transport.headers import Headers
 from jubako.grpc.transport.status import OK, Status
@@ -54,7 +54,8 @@ class Call:
     """One call of one client.
 
     Attributes:
-        request_id: Names it in logs and in the instance.
+        request_id: Names it in logs and in the instance: the client's ``x-request-id``, or a fresh one. It is sent back.
+        asked: The name of the model that the client asked for, for the details of errors.
         model: What the handler says it is about, for the log.
         sent_bytes: Bytes of messages sent.
         error: What kind of error ended it, for the log.
@@ -68,6 +69,7 @@ class Call:
         self.headers = headers
         self.request_id = request_id
         self.started = time.perf_counter()
+        self.asked = ""
         self.model = ""
         self.error = ""
         self.sent_bytes = 0
@@ -209,11 +211,12 @@ class Call:
     def _explained(self, error: Exception) -> Status:
         self.error = type(error).__name__
         if isinstance(error, Status):
-            return Status(error.code, error.message)  # without the frames that raised it, which hold this call
+            return Status(error.code, error.message, error.details)  # without the frames that raised it, which hold this call
         if isinstance(error, JubakoError):
-            return Status.of(error)
+            return Status.of(error, self.asked)
         log.error("Request %s failed: %s", self.request_id, self.method.path, exc_info=error)
-        return Status("INTERNAL", f"The server failed on this request. Its log says why, under request id {self.request_id}.")
+        sentence = f"The server failed on this request. Its log says why, under request id {self.request_id}."
+        return Status.of(InternalError(sentence))
 
     def _set_deadline(self, timeout: str) -> None:
         if (match := _TIMEOUT.fullmatch(timeout)) is None:

@@ -13,6 +13,7 @@ from jubako.grpc.transport.frames import HEAD, U32, ProtocolViolation
 from jubako.grpc.transport.headers import MAX_HEADERS, STATUS_415, HeaderReader, Headers
 from jubako.grpc.transport.outgoing import Outgoing
 from jubako.grpc.transport.status import Status
+from jubako.identifiers import accepted
 from jubako.tensors import Buffer
 
 if TYPE_CHECKING:
@@ -247,9 +248,8 @@ class Connection(asyncio.Protocol):
             return
         path = headers.get(":path", "")
         method = self._server.methods.get(path) or Method(path)
-        call = Call(
-            self, number, method=method, headers=headers, request_id=self._server.fresh_id(), window=self._out.initial_window
-        )
+        request_id = accepted(headers.get("x-request-id", "").encode("latin-1")) or self._server.fresh_id()
+        call = Call(self, number, method=method, headers=headers, request_id=request_id, window=self._out.initial_window)
         self._calls[number] = call
         try:
             if method.unary is None and method.streaming is None:

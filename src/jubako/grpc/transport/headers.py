@@ -77,7 +77,12 @@ def _sized(content: bytes) -> bytes:
     return bytes(prefix) + content
 
 
-STATUS_200: Final = b"\x88"
+def response(request_id: str) -> bytes:
+    """The headers of an answer."""
+    return _RESPONSE + literal("x-request-id", request_id)
+
+
 STATUS_415: Final = b"\x08\x03415"
-RESPONSE: Final = STATUS_200 + literal("content-type", "application/grpc")
+_STATUS_200: Final = b"\x88"
+_RESPONSE: Final = _STATUS_200 + literal("content-type", "application/grpc")
 OK_TRAILERS: Final = literal("grpc-status", "0")

@@ -10,7 +10,7 @@ from typing import Final
 from jubako.grpc.transport import frames
 from jubako.grpc.transport.call import Call
 from jubako.grpc.transport.frames import ProtocolViolation
-from jubako.grpc.transport.headers import RESPONSE
+from jubako.grpc.transport.headers import response
 from jubako.tensors import Buffer
 
 SMALL: Final = frames.DEFAULT_FRAME_SIZE
@@ -55,12 +55,12 @@ class Outgoing:
         self._window -= size
         call.sent_bytes += size
         number = call.number
-        trailers = call.status.trailers()
+        headers, trailers = response(call.request_id), call.status.trailers()
         self.write(
             b"".join(
                 [
-                    frames.head(len(RESPONSE), frames.HEADERS, frames.END_HEADERS, number),
-                    RESPONSE,
+                    frames.head(len(headers), frames.HEADERS, frames.END_HEADERS, number),
+                    headers,
                     frames.head(size, frames.DATA, 0, number),
                     *pieces,
                     frames.head(len(trailers), frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, number),
@@ -149,7 +149,7 @@ class Outgoing:
 
     def _begin(self, call: Call) -> None:
         call.has_begun = True
-        self.write(frames.frame(frames.HEADERS, frames.END_HEADERS, call.number, RESPONSE))
+        self.write(frames.frame(frames.HEADERS, frames.END_HEADERS, call.number, response(call.request_id)))
 
     def _queue(self, call: Call) -> None:
         if call.outgoing and call.window > 0 and not call.queued:
@@ -188,7 +188,7 @@ class Outgoing:
     def _end(self, call: Call) -> None:
         assert call.status is not None
         trailers = call.status.trailers()
-        block = trailers if call.has_begun else RESPONSE + trailers
+        block = trailers if call.has_begun else response(call.request_id) + trailers
         self.write(frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, call.number, block))
         if not call.ended:
             self.write(frames.reset(call.number, frames.NO_ERROR))  # it need not send the rest

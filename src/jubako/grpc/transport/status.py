@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
 from jubako.errors import JubakoError
+from jubako.grpc import details
 from jubako.grpc.transport.headers import OK_TRAILERS, literal
 
 CODES: Final = {
@@ -29,8 +32,20 @@ CODES: Final = {
 }
 """https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"""
 
+MAX_TRAILERS: Final = 7 * 1024
+"""Bytes of all trailers as HTTP/2 counts them. Clients refuse more than 8 KiB, and headers may come with the trailers."""
+
 MAX_MESSAGE: Final = 2000
-"""Characters of a sentence; clients refuse trailers of more than 8 KiB, and one may be three bytes, percent-encoded."""
+"""Characters of a sentence."""
+
+_MAX_ENCODED_MESSAGE: Final = 4000
+"""Bytes of a sentence, percent-encoded: up to twelve a character. It leaves room for details, which repeat the sentence."""
+
+_ENTRY: Final = 32
+"""What each header counts beside its name and value (RFC 9113, section 6.5.2)."""
+
+DETAILS: Final = "grpc-status-details-bin"
+"""The trailer of a google.rpc.Status, which clients' libraries read."""
 
 _PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
@@ -38,21 +53,45 @@ _PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != 
 class Status(Exception):
     """The end of a call, raised where that is how it ends."""
 
-    def __init__(self, code: str, message: str = "") -> None:
+    def __init__(self, code: str, message: str = "", details: Sequence[bytes] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = details
 
     @classmethod
-    def of(cls, error: JubakoError) -> Status:
-        return cls(error.grpc_code, error.message)
+    def of(cls, error: JubakoError, model: str = "") -> Status:
+        """How `error` ends a call; `model` is the name that was asked for, if it is known."""
+        return cls(error.grpc_code, error.message, details.details_of(error, model))
 
     def trailers(self) -> bytes:
-        """As a header block."""
+        """As a header block. Where all of it would be too much for a client, details are left out, the last first."""
         if self.code == "OK":
             return OK_TRAILERS
-        message = self.message if len(self.message) <= MAX_MESSAGE else self.message[: MAX_MESSAGE - 3] + "..."
-        return literal("grpc-status", str(CODES[self.code])) + literal("grpc-message", quote(message, safe=_PLAIN))
+        code = str(CODES[self.code])
+        message, encoded = _fitting(self.message)
+        room = MAX_TRAILERS - sum(len(text) + _ENTRY for text in ("grpc-status", "grpc-message")) - len(code) - len(encoded)
+        block = literal("grpc-status", code) + literal("grpc-message", encoded)
+        for number in range(len(self.details), 0, -1):
+            content = _base64(details.status(CODES[self.code], message, self.details[:number]))
+            if len(DETAILS) + len(content) + _ENTRY <= room:
+                return block + literal(DETAILS, content)
+        return block
+
+
+def _fitting(message: str) -> tuple[str, str]:
+    """The sentence, or as much of it as a trailer holds, and the same percent-encoded."""
+    kept = message
+    while len(kept) > MAX_MESSAGE or len(quote(kept, _PLAIN, errors="replace")) > _MAX_ENCODED_MESSAGE:
+        kept = kept[: min(MAX_MESSAGE - 3, len(kept) * 9 // 10)]
+    if kept is not message:
+        kept += "..."
+    return kept, quote(kept, _PLAIN, errors="replace")
+
+
+def _base64(content: bytes) -> str:
+    """As gRPC writes headers of bytes: without padding."""
+    return b64encode(content).rstrip(b"=").decode("ascii")
 
 
 OK: Final = Status("OK")
