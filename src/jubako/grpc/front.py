@@ -9,6 +9,7 @@ from jubako.grpc.health import Changed, Health
 from jubako.grpc.inference.methods import SERVICE, methods
 from jubako.grpc.reflection import Reflection
 from jubako.grpc.transport.server import Limits, Server
+from jubako.grpc.v1 import methods as v1
 from jubako.identifiers import fresh_id
 from jubako.kserve.trace import Tracing
 from jubako.protos.pool import POOL
@@ -23,9 +24,10 @@ def grpc_server(plane: Plane, settings: Settings, changed: Changed, tracing: Tra
         changed: Returns when the models or the server's readiness have changed.
         tracing: The trace settings, which HTTP shares.
     """
-    own = [SERVICE]
+    own = [SERVICE, *v1.SERVICES]
     table = [
         *methods(plane, tracing),
+        *v1.methods(plane),
         *Health(plane, own, changed).methods(),
         *Reflection(POOL, [*own, health.SERVICE, reflection.SERVICE]).methods(),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -10,11 +11,13 @@ from google.protobuf.message import DecodeError, Message
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest
 from jubako.grpc.transport.call import Call, Method, Unary
+from jubako.grpc.transport.status import OK
 from jubako.tensors import Buffer
 
 M = TypeVar("M", bound=Message)
 
 Answer = Callable[[M, Plane, Call], Awaitable[Message]]
+Answers = Callable[[M, Plane, Call], AsyncGenerator[Message]]
 
 
 def parsed(kind: type[M], message: Buffer) -> M:
@@ -32,7 +35,29 @@ def unary(path: str, kind: type[M], answer: Answer[M], plane: Plane, *, probe: b
     """The method at `path`, whose requests are of this kind."""
 
     async def handle(message: Buffer, call: Call) -> Sequence[Buffer]:
-        return [(await answer(parsed(kind, message), plane, call)).SerializeToString()]
+        return [(await answer(_request(kind, message, call), plane, call)).SerializeToString()]
 
     handler: Unary = handle
     return Method(path, unary=handler, probe=probe)
+
+
+def streaming(path: str, kind: type[M], answers: Answers[M], plane: Plane) -> Method:
+    """The method at `path` that answers one request of this kind with a stream; a client that leaves ends it."""
+
+    async def handle(call: Call) -> None:
+        message = await anext(call.messages(), None)
+        if message is None:
+            raise InvalidRequest("The method takes one message; none came.")
+        async with aclosing(answers(_request(kind, message, call), plane, call)) as stream:
+            async for answer in stream:
+                await call.send([answer.SerializeToString()])
+        # Whole even if the server has begun to leave meanwhile.
+        call.finish(OK)
+
+    return Method(path, streaming=handle)
+
+
+def _request(kind: type[M], message: Buffer, call: Call) -> M:
+    request = parsed(kind, message)
+    call.asked = getattr(request, "model", "")
+    return request

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from jubako.dataplane.any_json import require_small_integers
 from jubako.errors import InvalidRequest, Unsupported
 from jubako.tensors import Buffer
 
@@ -49,7 +50,7 @@ class BodyDecoder(Generic[T]):
         """
         try:
             if self._any_json and _LONG_NUMBER.search(body):
-                _require_small_integers(msgspec.json.decode(body))
+                require_small_integers(msgspec.json.decode(body))
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise self._mismatch(str(error)) from None
@@ -112,22 +113,6 @@ def decode_object(body: Buffer) -> dict[str, Any]:
 
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
-
-
-def _require_small_integers(value: object, path: str = "") -> None:
-    """Fields that take any JSON, such as a schema, might hold an integer that no engine and no frame has room for."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise InvalidRequest(
-            f"Invalid value for {path!r}: an integer must be between -2^63 and 2^63 - 1.",
-            param=path or None,
-            code="invalid_value",
-        )
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _require_small_integers(inner, _join(path, key))
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            _require_small_integers(inner, f"{path}[{position}]")
 
 
 def _join(path: str, name: str) -> str:

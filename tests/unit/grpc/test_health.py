@@ -26,7 +26,7 @@ def service(name: str) -> health_pb2.HealthCheckRequest:
     return health_pb2.HealthCheckRequest(service=name)
 
 
-@pytest.mark.parametrize("name", ["", "inference.GRPCInferenceService", "identity", "identity:3"])
+@pytest.mark.parametrize("name", ["", "inference.GRPCInferenceService", "jubako.v1.ChatService", "identity", "identity:3"])
 async def test_what_is_there_serves(health: Any, name: str) -> None:
     assert (await health.Check(service(name))).status == SERVING
 
@@ -69,6 +69,11 @@ async def test_reflection_describes_what_is_served(serving: Serving) -> None:
             return list(database.get_services()), [method.name for method in file.service[0].method], imported.package
 
     services, methods, package = await asyncio.to_thread(look)
-    assert services == ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "inference.GRPCInferenceService"]
+    assert services == [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "inference.GRPCInferenceService",
+        *[f"jubako.v1.{kind}Service" for kind in ("Chat", "Completion", "Embedding", "Model", "Repository", "Rerank")],
+    ]
     assert "ModelStreamInfer" in methods
     assert package == "inference"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from jubako.dataplane.protocol import Plane
-from jubako.errors import Unsupported
+from jubako.dataplane.tasks import require_task
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import Model, ModelList, encode
 from jubako.messages import Task, VersionStatus
@@ -51,14 +51,7 @@ def serving(plane: Plane, name: str, task: Task, exchange: Exchange) -> VersionS
     """
     status = plane.model(name)
     exchange.model = status.model
-    # Of an entry that could not be read nobody knows the tasks: the plane says why it can't be asked.
-    if status.tasks and task not in status.tasks:
-        serves = ", ".join(f"{served} ({_ENDPOINTS[served]})" for served in status.tasks)
-        raise Unsupported(
-            f"The model {name!r} does not serve {task} ({_ENDPOINTS[task]}). It serves: {serves}.",
-            param="model",
-            code="unsupported_task",
-        )
+    require_task(status, task, name, _ENDPOINTS)
     return status
 
 

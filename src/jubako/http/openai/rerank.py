@@ -7,12 +7,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from jubako.dataplane.limits import MAX_INPUTS
 from jubako.dataplane.protocol import Plane
+from jubako.dataplane.ranking import best
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import EmbeddingUsage, encode
 from jubako.http.openai.models import serving
-from jubako.http.openai.wire import MAX_INPUTS, Ignored, ModelName
+from jubako.http.openai.wire import Ignored, ModelName
 from jubako.identifiers import fresh_id
 from jubako.messages import ScoreRequest, ScoreResult
 
@@ -71,8 +73,8 @@ async def create(exchange: Exchange, plane: Plane) -> None:
 
 def _ranking(result: ScoreResult, body: RerankBody) -> Ranking:
     scores, texts = result.scores, body.texts
-    # Equal ones stay in the order in which they came.
-    best = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[: body.top_n or None]
     given_back = body.return_documents is not False
-    results = [RankedDocument(i, scores[i], Document(texts[i]) if given_back else msgspec.UNSET) for i in best]
+    results = [
+        RankedDocument(i, scores[i], Document(texts[i]) if given_back else msgspec.UNSET) for i in best(scores, body.top_n)
+    ]
     return Ranking(f"rerank-{fresh_id()}", body.model, results, EmbeddingUsage.of(result.usage))

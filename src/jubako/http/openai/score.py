@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from jubako.dataplane.limits import MAX_INPUTS
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import EmbeddingUsage, encode, now
 from jubako.http.openai.models import serving
-from jubako.http.openai.wire import MAX_INPUTS, Ignored, ModelName
+from jubako.http.openai.wire import Ignored, ModelName
 from jubako.identifiers import fresh_id
 from jubako.messages import ScoreRequest
 

@@ -15,8 +15,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from jubako.dataplane.conversation import check_messages, check_tools
+from jubako.dataplane.limits import (
+    COMPLETION_MAX_TOKENS,
+    MAX_CHOICES,
+    MAX_INPUTS,
+    MAX_TOOLS,
+    MAX_TOP_LOGPROBS,
+    check_choices,
+)
 from jubako.errors import InvalidRequest, Unsupported
-from jubako.http.openai.conversation import check_messages, check_tools
 from jubako.messages import (
     ChatRequest,
     CompletionRequest,
@@ -35,12 +43,6 @@ from jubako.messages import (
     Tool,
     ToolChoice,
 )
-
-MAX_INPUTS = 2048
-"""Most prompts or inputs of one request, and most choices of all its prompts together."""
-
-COMPLETION_MAX_TOKENS = 16
-"""OpenAI's default for /v1/completions, where nobody wants the whole context by accident."""
 
 CHAT_UNSUPPORTED: Mapping[str, str] = {
     "audio": "The models here answer in text.",
@@ -95,7 +97,7 @@ class GenerateBody(SamplingParams, frozen=True, kw_only=True, forbid_unknown_fie
 
     model: ModelName
     stop: Stop = None  # type: ignore[assignment]  # wider than the waist's: a single string is a list of one
-    n: Annotated[int, Meta(ge=1, le=128, description="Answers to draw. Default 1.")] | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES, description="Answers to draw. Default 1.")] | None = None
     stream: Annotated[bool, Meta(description="Send the answer as server-sent events while it is made.")] | None = None
     stream_options: StreamOptions | None = None
     grammar: Annotated[str, Meta(min_length=1, description="Extension: a grammar in GBNF that the text must match.")] | None = (
@@ -105,7 +107,11 @@ class GenerateBody(SamplingParams, frozen=True, kw_only=True, forbid_unknown_fie
     prompt_logprobs: (
         Annotated[
             int,
-            Meta(ge=0, le=20, description="Extension: give the log probability of each token of the prompt, and so many more."),
+            Meta(
+                ge=0,
+                le=MAX_TOP_LOGPROBS,
+                description="Extension: give the log probability of each token of the prompt, and so many more.",
+            ),
         ]
         | None
     ) = None
@@ -198,12 +204,13 @@ class ChatCompletionRequest(GenerateBody, frozen=True, kw_only=True, forbid_unkn
     ) = None
     logprobs: Annotated[bool, Meta(description="Give the log probability of each token.")] | None = None
     top_logprobs: (
-        Annotated[int, Meta(ge=0, le=20, description="Most likely tokens to give at each place. Needs 'logprobs'.")] | None
+        Annotated[int, Meta(ge=0, le=MAX_TOP_LOGPROBS, description="Most likely tokens to give at each place. Needs 'logprobs'.")]
+        | None
     ) = None
     response_format: ResponseFormat | None = None
-    tools: Annotated[list[Tool], Meta(min_length=1, max_length=128, description="Functions that the model may call.")] | None = (
-        None
-    )
+    tools: (
+        Annotated[list[Tool], Meta(min_length=1, max_length=MAX_TOOLS, description="Functions that the model may call.")] | None
+    ) = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Annotated[bool, Meta(description="Allow more than one call in an answer. Default true.")] | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(description="Extension: variables for the chat template.")] | None = None
@@ -297,16 +304,17 @@ class CompletionBody(GenerateBody, frozen=True, kw_only=True, forbid_unknown_fie
 
     prompt: Prompts
     echo: Annotated[bool, Meta(description="Begin the text with the prompt.")] | None = None
-    logprobs: Annotated[int, Meta(ge=0, le=20, description="Most likely tokens to give at each place.")] | None = None
-    best_of: Annotated[int, Meta(ge=1, le=128, description="Only the value of 'n'.")] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=MAX_TOP_LOGPROBS, description="Most likely tokens to give at each place.")] | None = (
+        None
+    )
+    best_of: Annotated[int, Meta(ge=1, le=MAX_CHOICES, description="Only the value of 'n'.")] | None = None
     suffix: Annotated[None, Meta(description=Refused)] = None
 
     def request(self) -> CompletionRequest:
         """Raises InvalidRequest."""
         n = self.n or 1
         prompts = _prompts(self.prompt, "prompt")
-        if len(prompts) * n > MAX_INPUTS:
-            raise InvalidRequest(f"{len(prompts)} prompts times n = {n} are more than {MAX_INPUTS} choices.", param="n")
+        check_choices(len(prompts), n)
         if self.best_of is not None and self.best_of != n:
             raise Unsupported("'best_of' is supported only with the value of 'n'. Leave it out.", param="best_of")
         return CompletionRequest(
