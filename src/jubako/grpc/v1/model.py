@@ -6,7 +6,7 @@ from typing import Final
 
 from jubako.dataplane.protocol import Plane
 from jubako.grpc.transport.call import Call
-from jubako.grpc.v1.fields import require
+from jubako.grpc.v1.serving import find
 from jubako.messages import Task, VersionState, VersionStatus
 from jubako.protos import jubako_v1 as pb
 from jubako.tensors import Signature, TensorSpec
@@ -35,11 +35,11 @@ async def list_models(request: pb.ListModelsRequest, plane: Plane, call: Call) -
 
 
 async def get_model(request: pb.GetModelRequest, plane: Plane, call: Call) -> pb.GetModelResponse:
-    return pb.GetModelResponse(model=shown(_found(request.model, plane, call)))
+    return pb.GetModelResponse(model=shown(find(plane, request.model, call)))
 
 
 async def list_versions(request: pb.ListVersionsRequest, plane: Plane, call: Call) -> pb.ListVersionsResponse:
-    model = _found(request.model, plane, call).model
+    model = find(plane, request.model, call).model
     return pb.ListVersionsResponse(versions=versions_of(model, plane))
 
 
@@ -62,13 +62,6 @@ def shown(status: VersionStatus) -> pb.ModelVersion:
         adapters=status.adapters,
         created=status.created,
     )
-
-
-def _found(name: str, plane: Plane, call: Call) -> VersionStatus:
-    require(name, "model")
-    status = plane.model(name)
-    call.model = status.model
-    return status
 
 
 def _signature(signature: Signature) -> pb.Signature:

@@ -21,7 +21,7 @@ async def index(request: pb.IndexRequest, plane: Plane, call: Call) -> pb.IndexR
 async def load(request: pb.LoadRequest, plane: Plane, call: Call) -> pb.LoadResponse:
     """Answered once the model can be asked."""
     require(request.model, "model")
-    call.model = request.model
+    call.asked = call.model = request.model
     await plane.load(request.model)
     return pb.LoadResponse(versions=versions_of(request.model, plane))
 
@@ -29,6 +29,6 @@ async def load(request: pb.LoadRequest, plane: Plane, call: Call) -> pb.LoadResp
 async def unload(request: pb.UnloadRequest, plane: Plane, call: Call) -> pb.UnloadResponse:
     """Answered once the model's instances are gone."""
     require(request.model, "model")
-    call.model = request.model
+    call.asked = call.model = request.model
     await plane.unload(request.model)
     return pb.UnloadResponse()

@@ -20,16 +20,27 @@ _SERVICES: Final[dict[Task, str]] = {
 }
 
 
-def serving(plane: Plane, name: str, task: Task, call: Call) -> VersionStatus:
-    """The version that `name` means, if it serves `task`; the call's log line will name it.
+def find(plane: Plane, name: str, call: Call) -> VersionStatus:
+    """The version that `name` means; the call's log line will name its model.
 
     Raises:
         InvalidRequest: there is no name.
         ModelNotFound: no model has that name.
-        Unsupported: it serves other tasks; the message says where to ask for them.
     """
     require(name, "model")
+    call.asked = name
     status = plane.model(name)
     call.model = status.model
+    return status
+
+
+def serving(plane: Plane, name: str, task: Task, call: Call) -> VersionStatus:
+    """As :func:`find`, if the version serves `task`.
+
+    Raises:
+        InvalidRequest, ModelNotFound: as there.
+        Unsupported: it serves other tasks; the message says where to ask for them.
+    """
+    status = find(plane, name, call)
     require_task(status, task, name, _SERVICES)
     return status
