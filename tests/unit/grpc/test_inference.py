@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import grpc
 import numpy as np
@@ -283,3 +283,24 @@ async def test_an_unknown_method(channel: grpc.aio.Channel) -> None:
     with pytest.raises(grpc.aio.AioRpcError, match="The server has no method") as caught:
         await unary(channel, "Nothing")(b"")
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "parameter", "expected"),
+    [
+        (0.5, 0, range(1, 600_000)),  # clients round their deadlines up
+        (0.5, 20, [20]),
+        (0.5, 900_000, range(1, 600_000)),
+        (60, 0, [0]),
+        (60, 20, [20]),
+        (None, 0, [0]),
+    ],
+)
+async def test_a_deadline_that_is_soon_is_the_longest_wait(
+    serving: Serving, channel: grpc.aio.Channel, timeout_s: float | None, parameter: int, expected: Sequence[int]
+) -> None:
+    message = request(raw_input_contents=[RAW])
+    if parameter:
+        message.parameters["timeout"].int64_param = parameter
+    await unary(channel, "ModelInfer")(message.SerializeToString(), timeout=timeout_s)
+    assert asked(serving).timeout_us in expected

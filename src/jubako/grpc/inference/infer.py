@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, cast
 
+from msgspec import structs
+
+from jubako.batching.queue import PATIENCE_S
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, JubakoError, Unsupported
 from jubako.grpc.inference.contents import raw_contents
@@ -48,7 +51,8 @@ class Inference:
                 f"The model {status.model!r} may answer a request any number of times, which ModelInfer can't. Use "
                 "ModelStreamInfer."
             )
-        result = await self._plane.infer(_request(asked, contents, self._plane), call.request_id)
+        request = _in_time(_request(asked, contents, self._plane), call)
+        result = await self._plane.infer(request, call.request_id)
         return _answer(asked, result, status)
 
     async def stream_infer(self, call: Call) -> None:
@@ -102,6 +106,16 @@ def _request(asked: pb.ModelInferRequest, contents: Sequence[Buffer], plane: Pla
     for key in _FOR_THE_SERVER:
         parameters.pop(key, None)
     return infer_request(name, inputs, outputs, parameters)
+
+
+def _in_time(request: InferRequest, call: Call) -> InferRequest:
+    """The request, with the client's deadline as its longest wait if that is soon: it then goes before those that have time, and
+    is refused at once if it surely would be late. With a later one it would go behind those that have none."""
+    remaining_s = call.remaining_s()
+    if remaining_s is None or remaining_s > PATIENCE_S:
+        return request
+    timeout_us = max(int(remaining_s * 1e6), 1)
+    return structs.replace(request, timeout_us=min(timeout_us, request.timeout_us or timeout_us))
 
 
 def _inputs(asked: pb.ModelInferRequest, contents: Sequence[Buffer], plane: Plane) -> list[Tensor]:

@@ -94,6 +94,10 @@ class Call:
 
     # For handlers
 
+    def remaining_s(self) -> float | None:
+        """Seconds until the client's deadline, or None if it gave none. The call is ended then, whatever its handler does."""
+        return max(self._deadline.when() - self._loop.time(), 0.0) if self._deadline is not None else None
+
     async def messages(self) -> AsyncIterator[Buffer]:
         """The requests of a stream, until the client has sent its last or the server is leaving."""
         while True:
