@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -29,7 +31,7 @@ async def failure(channel: grpc.aio.Channel, method: str, message: Message) -> g
 
 def details_of(error: grpc.aio.AioRpcError) -> list[Message]:
     """Those of google.rpc, each as its own kind."""
-    status = rpc_status.from_call(error)  # raises unless code and sentence are those of the call
+    status = rpc_status.from_call(cast(grpc.Call, error))  # raises unless code and sentence are those of the call
     assert status is not None
     found = []
     for detail in status.details:

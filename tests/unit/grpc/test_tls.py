@@ -44,13 +44,18 @@ async def start() -> AsyncIterator[Start]:
     servers = []
 
     async def start(files: Files) -> str:
-        server = grpc_server(FakePlane(), Settings(access_log=False), asyncio.Event().wait, Tracing())
+        server = grpc_server(FakePlane(), Settings(access_log=False), never, Tracing())
         servers.append(server)
         return f"localhost:{await server.start('127.0.0.1', 0, tls=Certificates(files, look_s=0, handshake_s=0.5))}"
 
     yield start
     for server in servers:
         await server.stop(1)
+
+
+async def never() -> None:
+    """No model changes."""
+    await asyncio.Event().wait()
 
 
 def written(authority: trustme.CA, folder: Path) -> Files:
