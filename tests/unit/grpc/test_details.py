@@ -17,8 +17,9 @@ from jubako.errors import (
     Overloaded,
     PromptTooLong,
 )
-from jubako.protos import inference
+from jubako.protos import inference, jubako_v1
 from tests.unit.grpc.conftest import Serving, unary
+from tests.unit.grpc.v1.stubs import ask, said, stream
 
 KINDS = {kind.DESCRIPTOR.full_name: kind for kind in (pb.ErrorInfo, pb.BadRequest, pb.RetryInfo, pb.ResourceInfo)}
 
@@ -114,6 +115,36 @@ async def test_what_is_too_much_for_a_client_is_left_out(
     assert details[0] == pb.ErrorInfo(reason="invalid_request", domain="jubako")
     if length < 200:
         assert len(details) == 2
+
+
+@pytest.mark.parametrize("method", ["Complete", "Stream"])
+async def test_chats_carry_them_too(channel: grpc.aio.Channel, method: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await first_answer(channel, method, said("hello", model="nope"))
+    description = caught.value.details()
+    assert details_of(caught.value) == [
+        pb.ErrorInfo(reason="model_not_found", domain="jubako"),
+        pb.ResourceInfo(resource_type="jubako.Model", resource_name="nope", description=description),
+    ]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await first_answer(channel, method, said("hello", n=100_000))
+    violation = pb.BadRequest.FieldViolation(field="n", description=caught.value.details())
+    assert details_of(caught.value)[1:] == [pb.BadRequest(field_violations=[violation])]
+
+
+async def test_a_stream_that_has_begun_ends_with_them(channel: grpc.aio.Channel, serving: Serving) -> None:
+    serving.plane.fail_after = ModelNotReady("Gone.", retry_after_s=2)
+    answers = stream(channel, "ChatService/Stream", said("hello"), jubako_v1.ChatChunk)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        assert [answer async for answer in answers]
+    assert details_of(caught.value)[1:] == [pb.RetryInfo(retry_delay={"seconds": 2})]
+
+
+async def first_answer(channel: grpc.aio.Channel, method: str, request: jubako_v1.ChatRequest) -> None:
+    if method == "Stream":
+        await anext(aiter(stream(channel, "ChatService/Stream", request, jubako_v1.ChatChunk)))
+    else:
+        await ask(channel, "ChatService/Complete", request, jubako_v1.ChatResponse)
 
 
 async def test_a_call_that_succeeds_has_none(channel: grpc.aio.Channel) -> None:
