@@ -21,8 +21,8 @@ def ask(channel: grpc.aio.Channel, method: str, request: Message, kind: type[A])
     return made(request, timeout=20)
 
 
-def stream(channel: grpc.aio.Channel, method: str, request: Message, kind: type[A]) -> grpc.aio.UnaryStreamCall[Message, A]:
-    """A stream of answers."""
+def stream(channel: grpc.aio.Channel, method: str, request: Message, kind: type[A]) -> Any:
+    """A stream of answers of this kind, to be read."""
     serialize = type(request).SerializeToString
     made: grpc.aio.UnaryStreamMultiCallable[Message, A] = channel.unary_stream(f"/jubako.v1.{method}", serialize, kind.FromString)
     return made(request, timeout=20)

@@ -242,8 +242,9 @@ async def test_a_model_that_is_not_there_and_one_that_does_not_chat(channel: grp
 
 
 async def test_a_message_that_is_none(channel: grpc.aio.Channel) -> None:
+    bytes_to_bytes: Any = channel.unary_unary("/jubako.v1.ChatService/Complete")
     with pytest.raises(grpc.aio.AioRpcError, match=r"The message is no jubako\.v1\.ChatRequest\."):
-        await channel.unary_unary("/jubako.v1.ChatService/Complete")(b"\xff\xff", timeout=20)
+        await bytes_to_bytes(b"\xff\xff", timeout=20)
     stream_of_bytes: Any = channel.unary_stream("/jubako.v1.ChatService/Stream")
     with pytest.raises(grpc.aio.AioRpcError, match=r"The message is no jubako\.v1\.ChatRequest\."):
         await stream_of_bytes(b"\xff\xff", timeout=20).read()
