@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 
 from jubako.errors import ConfigurationError
 from jubako.grpc.front import grpc_server
+from jubako.grpc.transport.server import Server
 from jubako.grpc.transport.tls import Certificates, Files
 from jubako.kserve.trace import Tracing
 from jubako.protos import inference as pb
@@ -26,6 +27,12 @@ from tests.unit.grpc.conftest import stream_infer, unary
 from tests.unit.http.fake_plane import FakePlane
 
 Start = Callable[[Files], Awaitable[str]]
+
+MESSAGE = pb.ModelInferRequest(
+    model_name="identity",
+    inputs=[pb.ModelInferRequest.InferInputTensor(name="INPUT0", datatype="FP32", shape=[1, 16])],
+    raw_input_contents=[bytes(range(64))],
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +46,22 @@ def other_authority() -> trustme.CA:
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Start]:
+def plane() -> FakePlane:
+    return FakePlane()
+
+
+@pytest.fixture
+def servers() -> list[Server]:
+    """Those that the test has started."""
+    return []
+
+
+@pytest.fixture
+async def start(plane: FakePlane, servers: list[Server]) -> AsyncIterator[Start]:
     """Starts a server with these files, and returns its address."""
-    servers = []
 
     async def start(files: Files) -> str:
-        server = grpc_server(FakePlane(), Settings(access_log=False), never, Tracing())
+        server = grpc_server(plane, Settings(access_log=False), never, Tracing())
         servers.append(server)
         return f"localhost:{await server.start('127.0.0.1', 0, tls=Certificates(files, look_s=0, handshake_s=0.5))}"
 
@@ -221,6 +238,34 @@ async def test_a_broken_renewal_keeps_the_old_certificate_and_says_so_once(
         written(other_authority, tmp_path)
         assert await is_live(address, other_authority)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR", "INFO"]
+
+
+async def test_a_server_that_stops_finishes_what_it_has(
+    start: Start, authority: trustme.CA, tmp_path: Path, plane: FakePlane, servers: list[Server]
+) -> None:
+    address = await start(written(authority, tmp_path))
+    plane.gate.clear()
+    async with channel_to(address, authority) as channel:
+        answer = asyncio.ensure_future(unary(channel, "ModelInfer")(MESSAGE.SerializeToString()))
+        await asyncio.wait_for(plane.begun.wait(), 10)
+        stopping = asyncio.create_task(servers[0].stop(20))
+        await asyncio.sleep(0)
+        assert not await is_live(address, authority)
+        plane.gate.set()
+        assert pb.ModelInferResponse.FromString(await answer).raw_output_contents == MESSAGE.raw_input_contents
+        await asyncio.wait_for(stopping, 4)
+
+
+async def test_a_client_that_vanishes_ends_its_work(
+    start: Start, authority: trustme.CA, tmp_path: Path, plane: FakePlane
+) -> None:
+    address = await start(written(authority, tmp_path))
+    plane.gate.clear()
+    async with channel_to(address, authority) as channel:
+        call = unary(channel, "ModelInfer")(MESSAGE.SerializeToString())
+        await asyncio.wait_for(plane.begun.wait(), 10)
+    await asyncio.wait_for(plane.cancelled.wait(), 10)
+    assert call.done()
 
 
 class TestFiles:

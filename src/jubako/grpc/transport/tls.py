@@ -22,8 +22,8 @@ LOOK_S: Final = 1.0
 
 HANDSHAKE_S: Final = 10.0
 
-CLOSING_S: Final = 2.0
-"""How long a client may take to say that it has seen the end of the connection."""
+CLOSING_S: Final = 5.0
+"""How long a client may take to read the rest and say that it has seen the end of the connection."""
 
 Stamp = tuple[tuple[int, int, int], ...]
 """Inode, time and size of each file."""
