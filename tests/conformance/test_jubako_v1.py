@@ -146,6 +146,7 @@ CHATS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "sampling": {"temperature": 0, "max_tokens": 60},
             "tools": [{"name": "weather", "description": "Tells the weather.", "parameters": WEATHER_TEXT}],
             "tool_choice": {"mode": "MODE_REQUIRED"},
+            "parallel_tool_calls": False,
         },
         {
             "temperature": 0,
@@ -157,6 +158,7 @@ CHATS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
                 }
             ],
             "tool_choice": "required",
+            "parallel_tool_calls": False,
         },
     ),
 }
@@ -240,18 +242,6 @@ def joined(chunks: list[pb.ChatChunk]) -> pb.ChatResponse:
     return whole
 
 
-def test_the_log_probabilities_of_a_prompt(server: Server, real: Services) -> None:
-    request = pb.ChatRequest(model="smollm2", messages=[user(NAME)], sampling={"max_tokens": 1}, prompt_logprobs=0)
-    tokens = real.chat.Complete(request, timeout=PATIENCE_S).prompt_logprobs
-    body = {"model": "smollm2", "messages": [{"role": "user", "content": NAME}], "max_tokens": 1, "prompt_logprobs": 0}
-    table = post(server, "/v1/chat/completions", body)["prompt_logprobs"]
-    assert len(tokens) == len(table)
-    assert table[0] is None
-    assert tokens[0].logprob != tokens[0].logprob
-    for token, place in zip(tokens[1:], table[1:], strict=True):
-        assert place[str(token.token_id)]["logprob"] == pytest.approx(token.logprob, abs=0.05)
-
-
 def test_a_conversation_with_a_tool_in_it(server: Server, real: Services) -> None:
     turns = [
         user("What is the weather in Rome?"),
@@ -289,28 +279,29 @@ def test_a_conversation_with_a_tool_in_it(server: Server, real: Services) -> Non
 # --- completions ----------------------------------------------------------------------------------------------------------
 
 
-def test_completions_of_texts_and_of_tokens(server: Server, real: Services) -> None:
+@pytest.mark.parametrize("extra", ["logprobs", "echo"])
+def test_completions_of_texts_and_of_tokens(server: Server, real: Services, extra: str) -> None:
     tokens = post(server, "/tokenize", {"model": "smollm2", "prompt": "The sky is"})["tokens"]
-    for given, prompts in (
-        (["The sky is", "One, two,"], [pb.Prompt(text="The sky is"), pb.Prompt(text="One, two,")]),
-        (tokens, [pb.Prompt(tokens=pb.TokenIds(ids=tokens))]),
-    ):
-        request = pb.CompletionRequest(
-            model="smollm2", prompts=prompts, sampling={"temperature": 0, "max_tokens": 5}, echo=True, top_logprobs=0
-        )
-        body = {"model": "smollm2", "prompt": given, "temperature": 0, "max_tokens": 5, "echo": True, "logprobs": 0}
-        over_http = post(server, "/v1/completions", body)
-        whole = real.completion.Complete(request, timeout=PATIENCE_S)
-        expected = [(choice["index"], choice["text"], choice["finish_reason"]) for choice in over_http["choices"]]
-        assert [(choice.index, choice.text, "length") for choice in whole.choices] == expected
-        assert {choice.finish_reason for choice in whole.choices} == {pb.FINISH_REASON_LENGTH}
-        for choice, other in zip(whole.choices, over_http["choices"], strict=True):
-            assert [token.token for token in choice.logprobs] == other["logprobs"]["tokens"]
-        texts = dict.fromkeys(range(len(prompts)), "")
-        for chunk in real.completion.Stream(request, timeout=PATIENCE_S):
-            for delta in chunk.deltas:
-                texts[delta.index] += delta.text
-        assert [texts[choice.index] for choice in whole.choices] == [choice.text for choice in whole.choices]
+    texts = [pb.Prompt(text="The sky is"), pb.Prompt(text="One, two,")]
+    compare_completions(["The sky is", "One, two,"], texts, extra, server, real)
+    compare_completions(tokens, [pb.Prompt(tokens=pb.TokenIds(ids=tokens))], extra, server, real)
+
+
+def compare_completions(given: list[Any], prompts: list[pb.Prompt], extra: str, server: Server, real: Services) -> None:
+    wanted: Any = {"top_logprobs": 0} if extra == "logprobs" else {"echo": True}
+    request = pb.CompletionRequest(model="smollm2", prompts=prompts, sampling={"temperature": 0, "max_tokens": 5}, **wanted)
+    body = {"model": "smollm2", "prompt": given, "temperature": 0, "max_tokens": 5, extra: extra == "echo" or 0}
+    over_http = post(server, "/v1/completions", body)["choices"]
+    whole = real.completion.Complete(request, timeout=PATIENCE_S).choices
+    assert [(choice.index, choice.text) for choice in whole] == [(other["index"], other["text"]) for other in over_http]
+    for choice, other in zip(whole, over_http, strict=True):
+        assert (choice.finish_reason, other["finish_reason"]) == (pb.FINISH_REASON_LENGTH, "length")
+        assert [token.token for token in choice.logprobs] == (other["logprobs"] or {"tokens": []})["tokens"]
+    pieces = dict.fromkeys(range(len(prompts)), "")
+    for chunk in real.completion.Stream(request, timeout=PATIENCE_S):
+        for delta in chunk.deltas:
+            pieces[delta.index] += delta.text
+    assert [pieces[choice.index] for choice in whole] == [choice.text for choice in whole]
 
 
 def test_a_completion_has_sixteen_tokens_where_nothing_else_is_said(echo_server: Server, echo: Services) -> None:
