@@ -100,6 +100,12 @@ async def test_errors_without_a_code_have_the_name_of_their_kind(channel: grpc.a
     assert details_of(error) == [pb.ErrorInfo(reason="internal_error", domain="jubako")]
 
 
+async def test_a_message_that_is_too_large(channel: grpc.aio.Channel) -> None:
+    error = await failure(channel, "ModelInfer", infer(size=300_000))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert details_of(error) == [pb.ErrorInfo(reason="payload_too_large", domain="jubako")]
+
+
 @pytest.mark.parametrize("letter", ["x", "%", "é", "重", "\U0001f371", "\n", "\udc80"])
 @pytest.mark.parametrize("length", [100, 1000, 1900, 100_000])
 async def test_what_is_too_much_for_a_client_is_left_out(

@@ -6,6 +6,7 @@ import struct
 import zlib
 from typing import Final
 
+from jubako.errors import PayloadTooLarge
 from jubako.grpc.transport.status import Status
 from jubako.tensors import Buffer
 
@@ -94,8 +95,8 @@ class Assembly:
 
 
 def _too_large(size: int, max_bytes: int) -> Status:
-    return Status(
-        "RESOURCE_EXHAUSTED",
+    error = PayloadTooLarge(
         f"The message has at least {size} bytes; at most {max_bytes} are taken (the setting grpc_max_message_bytes). "
-        "Send less at once, or put the tensors into shared memory.",
+        "Send less at once, or put the tensors into shared memory."
     )
+    return Status.of(error)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jubako.errors import InternalError, JubakoError
+from jubako.errors import DeadlineExceeded, InternalError, JubakoError
 from jubako.grpc.transport.assembly import PREFIX, Assembly
 from jubako.grpc.transport.headers import Headers
 from jubako.grpc.transport.status import OK, Status
@@ -229,7 +229,7 @@ class Call:
 
     def _expire(self) -> None:
         self.error = "DeadlineExceeded"
-        self.cancel(Status("DEADLINE_EXCEEDED", "The call took longer than its client allows."))
+        self.cancel(Status.of(DeadlineExceeded("The call took longer than its client allows.")))
 
     def _allow_more(self) -> None:
         # Whole messages that nobody has read yet count; one that is still coming is bounded by its largest size.
