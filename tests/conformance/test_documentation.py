@@ -122,6 +122,7 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "curl": as_it_is,
     "echo": as_it_is,
     "source": as_it_is,
+    "mkdir": as_it_is,
     ".venv/bin/python -m benchmarks.peers": only_its_help,  # it compares servers that have to be installed first
     ".venv/bin/python -m benchmarks.vllm": only_its_help,  # and these need an environment
     ".venv/bin/python -m benchmarks.continuous_batching": only_its_help,
