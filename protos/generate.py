@@ -34,7 +34,15 @@ def generate(folder: Path) -> None:
     binary = folder / "descriptors.binpb"
     with tempfile.TemporaryDirectory() as scratch:
         texts = [str(path) for texts in MODULES.values() for path in sorted((PROTOS / texts).glob("*.proto"))]
-        command = ["protoc", f"-I{PROTOS}", f"-I{WELL_KNOWN}", "--include_imports", f"--descriptor_set_out={binary}", f"--pyi_out={scratch}", *texts]
+        command = [
+            "protoc",
+            f"-I{PROTOS}",
+            f"-I{WELL_KNOWN}",
+            "--include_imports",
+            f"--descriptor_set_out={binary}",
+            f"--pyi_out={scratch}",
+            *texts,
+        ]
         if status := protoc.main(command):
             raise SystemExit(status)
         descriptors = FileDescriptorSet.FromString(binary.read_bytes())

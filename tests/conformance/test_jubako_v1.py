@@ -340,7 +340,7 @@ def test_a_ranking(echo_server: Server, echo: Services, fields: dict[str, Any]) 
 
 def test_scores_and_classes(echo_server: Server, echo: Services) -> None:
     for queries in (["warm air"], TEXTS):
-        asked = {"model": "echo", "queries": queries, "documents": TEXTS}
+        asked: dict[str, Any] = {"model": "echo", "queries": queries, "documents": TEXTS}
         answer = echo.rerank.Score(pb.ScoreRequest(**asked), timeout=PATIENCE_S)
         assert list(answer.scores) == [each["score"] for each in post(echo_server, "/v1/score", asked)["data"]]
     inputs = [pb.Prompt(text=text) for text in TEXTS]
@@ -513,7 +513,7 @@ def test_reflection_tells_enough_to_ask(echo_server: Server) -> None:
         message = {"role": "ROLE_USER", "content": [{"text": "hello"}]}
         answer: Any = complete(asked(model="echo", messages=[message]), timeout=PATIENCE_S)
         assert answer.choices[0].message.content[0].text == "hello"
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)
         for service in SERVICES:
             assert health.Check(health_pb2.HealthCheckRequest(service=service)).status == health_pb2.HealthCheckResponse.SERVING
 
