@@ -72,17 +72,18 @@ def _choice(choice: Choice) -> pb.ChatChoice:
 
 
 def _add(chunk: pb.ChatChunk, delta: Delta) -> None:
-    chunk.deltas.add(
-        index=delta.index,
-        text=delta.text,
-        reasoning=delta.reasoning,
-        tool_calls=[
-            pb.ToolCallDelta(index=call.index, id=call.id, name=call.name, arguments=call.arguments) for call in delta.tool_calls
-        ],
-        logprobs=logprobs(delta.logprobs),
-        finish_reason=finish_reason(delta.finish_reason),
-        prompt_logprobs=logprobs(delta.prompt_logprobs),
-    )
+    # Most deltas are text and nothing else: what is not there is not even named.
+    added = chunk.deltas.add(index=delta.index, text=delta.text)
+    if delta.reasoning:
+        added.reasoning = delta.reasoning
+    for call in delta.tool_calls:
+        added.tool_calls.add(index=call.index, id=call.id, name=call.name, arguments=call.arguments)
+    if delta.logprobs:
+        added.logprobs.extend(logprobs(delta.logprobs))
+    if delta.finish_reason is not None:
+        added.finish_reason = finish_reason(delta.finish_reason)
+    if delta.prompt_logprobs:
+        added.prompt_logprobs.extend(logprobs(delta.prompt_logprobs))
 
 
 def _fresh_name() -> str:

@@ -71,13 +71,14 @@ def _choice(choice: Choice) -> pb.CompletionChoice:
 
 
 def _add(chunk: pb.CompletionChunk, delta: Delta) -> None:
-    chunk.deltas.add(
-        index=delta.index,
-        text=delta.text,
-        logprobs=logprobs(delta.logprobs),
-        finish_reason=finish_reason(delta.finish_reason),
-        prompt_logprobs=logprobs(delta.prompt_logprobs),
-    )
+    # Most deltas are text and nothing else: what is not there is not even named.
+    added = chunk.deltas.add(index=delta.index, text=delta.text)
+    if delta.logprobs:
+        added.logprobs.extend(logprobs(delta.logprobs))
+    if delta.finish_reason is not None:
+        added.finish_reason = finish_reason(delta.finish_reason)
+    if delta.prompt_logprobs:
+        added.prompt_logprobs.extend(logprobs(delta.prompt_logprobs))
 
 
 def _fresh_name() -> str:
