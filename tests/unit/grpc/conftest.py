@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 import pytest
 import tritonclient.grpc.aio as triton
+import uvloop
 
 from jubako.grpc.front import grpc_server
 from jubako.grpc.transport.server import Server
@@ -29,6 +30,13 @@ class Serving:
     def tell_of_change(self) -> None:
         self._changes.set()
         self._changes.clear()
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """TLS is the event loop's own: gateways have uvloop's where there is one."""
+    if item.path.name == "test_tls.py":
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture
