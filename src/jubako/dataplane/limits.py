@@ -6,6 +6,9 @@ from typing import Final
 
 from jubako.errors import InvalidRequest
 
+MAX_NAME: Final = 512
+"""Most characters of a model's name; longer ones are not even looked for."""
+
 MAX_INPUTS: Final = 2048
 """Most prompts, inputs or documents of one request, and most choices of all its prompts together."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from google.protobuf.message import Message
 
-from jubako.dataplane.limits import MAX_INPUTS
+from jubako.dataplane.limits import MAX_INPUTS, MAX_NAME
 from jubako.errors import InvalidRequest
 from jubako.messages import Prompt
 from jubako.protos import jubako_v1 as pb
@@ -38,6 +38,18 @@ def require(given: object, field: str) -> None:
     """
     if not given:
         raise InvalidRequest(f"Missing required parameter: {field!r}.", param=field, code="missing_required_parameter")
+
+
+def require_name(given: str) -> None:
+    """
+    Raises:
+        InvalidRequest: no model is named, or by more than a name.
+    """
+    require(given, "model")
+    if len(given) > MAX_NAME:
+        raise InvalidRequest(
+            f"Invalid value for 'model': a name has at most {MAX_NAME} characters.", param="model", code="invalid_value"
+        )
 
 
 def require_some(given: Sequence[object], field: str, most: int = MAX_INPUTS) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from jubako.dataplane.protocol import Plane
 from jubako.grpc.transport.call import Call
-from jubako.grpc.v1.fields import require
+from jubako.grpc.v1.fields import require_name
 from jubako.grpc.v1.model import shown, versions_of
 from jubako.protos import jubako_v1 as pb
 
@@ -20,7 +20,7 @@ async def index(request: pb.IndexRequest, plane: Plane, call: Call) -> pb.IndexR
 
 async def load(request: pb.LoadRequest, plane: Plane, call: Call) -> pb.LoadResponse:
     """Answered once the model can be asked."""
-    require(request.model, "model")
+    require_name(request.model)
     call.asked = call.model = request.model
     await plane.load(request.model)
     return pb.LoadResponse(versions=versions_of(request.model, plane))
@@ -28,7 +28,7 @@ async def load(request: pb.LoadRequest, plane: Plane, call: Call) -> pb.LoadResp
 
 async def unload(request: pb.UnloadRequest, plane: Plane, call: Call) -> pb.UnloadResponse:
     """Answered once the model's instances are gone."""
-    require(request.model, "model")
+    require_name(request.model)
     call.asked = call.model = request.model
     await plane.unload(request.model)
     return pb.UnloadResponse()

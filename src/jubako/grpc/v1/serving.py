@@ -7,7 +7,7 @@ from typing import Final
 from jubako.dataplane.protocol import Plane
 from jubako.dataplane.tasks import require_task
 from jubako.grpc.transport.call import Call
-from jubako.grpc.v1.fields import require
+from jubako.grpc.v1.fields import require_name
 from jubako.messages import Task, VersionStatus
 
 _SERVICES: Final[dict[Task, str]] = {
@@ -24,10 +24,10 @@ def find(plane: Plane, name: str, call: Call) -> VersionStatus:
     """The version that `name` means; the call's log line will name its model.
 
     Raises:
-        InvalidRequest: there is no name.
+        InvalidRequest: there is no name, or it is too long.
         ModelNotFound: no model has that name.
     """
-    require(name, "model")
+    require_name(name)
     call.asked = name
     status = plane.model(name)
     call.model = status.model

@@ -20,6 +20,7 @@ from jubako.dataplane.limits import (
     COMPLETION_MAX_TOKENS,
     MAX_CHOICES,
     MAX_INPUTS,
+    MAX_NAME,
     MAX_TOOLS,
     MAX_TOP_LOGPROBS,
     check_choices,
@@ -59,7 +60,7 @@ COMPLETION_UNSUPPORTED: Mapping[str, str] = {
 }
 
 ModelName = Annotated[
-    str, Meta(min_length=1, max_length=512, description="The model: its folder's name or one of its served names.")
+    str, Meta(min_length=1, max_length=MAX_NAME, description="The model: its folder's name or one of its served names.")
 ]
 Ignored = "Accepted and without effect here."
 Refused = "Not supported: only null is accepted."

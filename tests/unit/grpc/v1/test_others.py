@@ -135,6 +135,7 @@ async def test_scores_and_classes(channel: grpc.aio.Channel, serving: Serving) -
         ("RerankService/Score", pb.ScoreRequest(model="rank", queries=["a", "b"], documents=["a"]), "queries"),
         ("RerankService/Classify", pb.ClassifyRequest(model="sort"), "inputs"),
         ("ModelService/GetModel", pb.GetModelRequest(), "model"),
+        ("ModelService/GetModel", pb.GetModelRequest(model="m" * 513), "at most 512 characters"),
         ("RepositoryService/Load", pb.LoadRequest(), "model"),
         ("RepositoryService/Unload", pb.UnloadRequest(), "model"),
     ],
