@@ -28,17 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine
+from benchmarks.converted import interpreter_of, weights_of
 from benchmarks.llm import CONTEXT_LENGTH, MODEL, NEW_TOKENS, Prompts
 from benchmarks.served import Served, free_port, serving
 from benchmarks.streams import Stream, stream_all
-from jubako.backends.declarations import BACKENDS
-from jubako.conversion import Conversion, converted_weights, converting_interpreter, dtype_for
-from jubako.environments import Tenant, interpreter
-from jubako.paths import default_cache, shipped
-from jubako.repository.cache import Cache
-from jubako.repository.progress import Silent
-from jubako.repository.repository import read_repository
-from jubako.repository.sources import fetch_weights
 
 HOST = "127.0.0.1"
 ENTRY = "smollm2-vllm"
@@ -120,7 +113,8 @@ class OwnServer:
 
 def main() -> None:
     arguments = _arguments()
-    weights, python = _weights_and_interpreter(arguments)
+    python = arguments.python or interpreter_of(ENTRY)
+    weights = arguments.weights.absolute() if arguments.weights else weights_of(ENTRY, python)
     prompts = Prompts()
     with tempfile.TemporaryDirectory(prefix="jubako-bench-") as name:
         folder = Path(name)
@@ -180,23 +174,6 @@ def _median(rounds: list[Round]) -> Round:
         median(each.first_ms for each in rounds),
         median(each.gap_ms for each in rounds),
     )
-
-
-def _weights_and_interpreter(arguments: argparse.Namespace) -> tuple[Path, str]:
-    """The folder that both load, and the Python that runs both."""
-    model = read_repository(shipped("model_repository"), BACKENDS).models[ENTRY]
-    cache = Cache(default_cache())
-    python = arguments.python or interpreter(Tenant.of(model), cache.root) or sys.executable
-    if arguments.weights:
-        return arguments.weights.absolute(), python
-    file = fetch_weights(model.latest, cache, Silent())
-    assert file is not None
-    conversion = Conversion.of(file, str(model.latest.source), dtype_for(model.latest.engine), cache, Silent())
-    assert conversion is not None
-    weights = converted_weights(
-        conversion, cache.root, python=lambda: converting_interpreter(python, cache.root), watch=lambda words, share: None
-    )
-    return weights, python
 
 
 def _repository(folder: Path, weights: Path, python: str, arguments: argparse.Namespace) -> Path:

@@ -11,9 +11,7 @@ runs a server with entries of the test's own::
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from jubako.conversion import Conversion, converted_weights
 from jubako.paths import default_cache, shipped
+from jubako.repository.cache import Cache
+from jubako.repository.progress import Silent
 from tests.serving import Server
 
 MAKE_TIMEOUT_S = 1800
@@ -66,23 +67,10 @@ def smollm2_file() -> Path:
 @pytest.fixture(scope="session")
 def smollm2_folder(environment: MakeEnvironment, smollm2_file: Path) -> Path:
     """The same model as a Hugging Face folder, made of that file once, and kept in the user's cache."""
-    folder = default_cache() / "tests" / f"smollm2-hf-{smollm2_file.stat().st_size}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            building = folder.with_suffix(".partial")
-            shutil.rmtree(building, ignore_errors=True)
-            python = Path(environment("transformers")) / "bin" / "python"
-            script = Path(__file__).with_name("gguf_to_hf.py")
-            subprocess.run(
-                [python, script, smollm2_file, building],
-                env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-                timeout=MAKE_TIMEOUT_S,
-                check=True,
-            )
-            building.rename(folder)
-    return folder
+    conversion = Conversion.of(smollm2_file, "smollm2", "bfloat16", Cache(default_cache()), Silent())
+    assert conversion is not None
+    python = str(Path(environment("transformers")) / "bin" / "python")
+    return converted_weights(conversion, default_cache(), python=lambda: python, watch=lambda words, share: None)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -19,7 +20,7 @@ from jubako.dataplane.plane import DataPlane
 from jubako.messages import InstanceStatus, Snapshot
 from jubako.routing.fleet import Fleet
 from jubako.routing.watch import watch
-from tests.integration.runner_serving import LONG_S, exists, instance_of, is_in
+from tests.integration.runner_serving import LONG_S, instance_of, is_in
 
 SERVER = """
 import logging, sys, uvicorn
@@ -52,12 +53,17 @@ class Runner:
 
     async def watching(self) -> AsyncGenerator[Snapshot, None]:
         """Snapshots, once the runner's own socket is there."""
-        while not exists(self.socket):
+        while not self._listens():
             assert self.process.poll() is None, "the runner ended while it started"
             await asyncio.sleep(0.02)
         async with aclosing(watch(self.socket)) as snapshots:
             async for snapshot in snapshots:
                 yield snapshot
+
+    def _listens(self) -> bool:
+        # The socket is there a moment before anybody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.socket) == 0
 
     async def instance(self, model: str) -> InstanceStatus:
         return instance_of(await self.until(is_in(model, "READY")), model)

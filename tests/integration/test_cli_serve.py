@@ -104,12 +104,12 @@ def serve() -> Iterator[Callable[..., Running]]:
 
 
 def test_the_banner_says_where_which_and_how(serve: Callable[..., Running], repository: Repository) -> None:
-    running = serve(repository(echo="backend: echo", odd="backend: ecoh"))
+    running = serve(repository(echo="backend: echo\ntasks: [chat]", odd="backend: ecoh"))
     text = running.read_until("Ctrl-C")
     assert f"listens on http://127.0.0.1:{running.port}" in text
     assert "Did you mean `echo`?" in text
     rows = [line.split() for line in text.splitlines()]
-    assert ["echo", "1", "echo", "chat,", "completion,", "embedding", "READY"] in rows
+    assert ["echo", "1", "echo", "chat", "READY"] in rows
     assert ["odd", "FAILED"] in rows
     assert "odd failed: " in text
     assert f"jubako chat echo --url http://127.0.0.1:{running.port}" in text

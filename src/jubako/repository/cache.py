@@ -103,9 +103,9 @@ class Cache:
     # --- putting something in
 
     @contextmanager
-    def lock(self, source: str, progress: Progress) -> Iterator[None]:
-        """Held by one thread of one process for each source; the system lets go of it when the process dies."""
-        path = self.root / "locks" / _key(source)
+    def lock(self, source: str, progress: Progress, key: str = "") -> Iterator[None]:
+        """Held by one thread of one process for each `key`, or else source; the system lets go of it when the process dies."""
+        path = self.root / "locks" / _key(key or source)
         self._folder(path.parent)
         with path.open("wb") as file:
             try:

