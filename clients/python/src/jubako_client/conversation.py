@@ -119,7 +119,9 @@ def tool_choice(given: ToolChoice) -> pb.ToolChoice:
     """
     if isinstance(given, str):
         if given not in _MODES:
-            raise InvalidRequest(f"{given!r} must be one of {', '.join(_MODES)}, or a dictionary with a name.", param="tool_choice")
+            raise InvalidRequest(
+                f"{given!r} must be one of {', '.join(_MODES)}, or a dictionary with a name.", param="tool_choice"
+            )
         return pb.ToolChoice(mode=_MODES[given])
     return pb.ToolChoice(name=_text(_inner(given, "tool_choice"), "name", "tool_choice"))
 
@@ -207,4 +209,6 @@ def _text(given: Mapping[str, object], name: str, param: str) -> str:
 
 def _refuse_others(given: Mapping[str, object], known: frozenset[str], param: str) -> None:
     if others := sorted(set(given) - known):
-        raise InvalidRequest(f"There is no {others[0]!r} in it; there are {', '.join(sorted(known))}.", param=f"{param}.{others[0]}")
+        raise InvalidRequest(
+            f"There is no {others[0]!r} in it; there are {', '.join(sorted(known))}.", param=f"{param}.{others[0]}"
+        )
