@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
+import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from jubako_client import errors
@@ -47,7 +48,7 @@ _BY_STATUS: Final[dict[str, type[JubakoError]]] = {
 
 def failure(error: grpc.RpcError, request_id: str) -> JubakoError:
     """The error that `error` means, with what the server's details say."""
-    assert isinstance(error, grpc.Call)
+    assert isinstance(error, (grpc.Call, grpc.aio.AioRpcError))
     status = error.code().name
     said = error.details() or ""
     details = _details(error)
@@ -75,7 +76,7 @@ def _kind(status: str, said: str, retry_after_s: float | None) -> type[JubakoErr
     return _BY_STATUS.get(status, errors.InternalError)
 
 
-def _details(error: grpc.Call) -> list[Packed]:
+def _details(error: grpc.Call | grpc.aio.AioRpcError) -> list[Packed]:
     for name, value in error.trailing_metadata() or ():
         if name == DETAILS and isinstance(value, bytes):
             try:

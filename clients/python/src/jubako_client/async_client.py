@@ -206,7 +206,7 @@ class AsyncClient:
             methods.INFER_STREAM, inference.ModelInferRequest.SerializeToString, inference.ModelStreamInferResponse.FromString
         )
         patience, request_id, metadata = self._settings.attempt(options, idempotent=False)
-        call = opened([request], timeout=patience.remaining_s(), metadata=metadata)
+        call = opened(iter([request]), timeout=patience.remaining_s(), metadata=metadata)
         try:
             async for answer in call:
                 if found := stream_arrays(answer, request_id):
