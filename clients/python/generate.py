@@ -46,7 +46,9 @@ def generate(folder: Path) -> None:
             (folder / f"{module}.py").write_text(classes)
             (folder / f"{module}.pyi").write_text((made / f"{module}.pyi").read_text())
         rpc = _errors(made)
-        (folder / "rpc.pyi").write_text(RPC.partition("\n")[0] + "\n" + (made / "rpc_pb2.pyi").read_text())
+        (folder / "rpc.pyi").write_text(
+            RPC.partition("\n")[0] + "\n" + (made / "rpc_pb2.pyi").read_text().replace("_Mapping]", "_Mapping[str, object]]")
+        )
         names = sorted(message.name for file in rpc.file if file.package == "jubako_client.rpc" for message in file.message_type)
         (folder / "rpc.py").write_text(RPC + "".join(f'{name} = message("jubako_client.rpc.{name}")\n' for name in names))
         server = FileDescriptorSet.FromString((made / "descriptors.binpb").read_bytes())

@@ -192,7 +192,12 @@ def test_what_is_asked_again(failures: int, code: grpc.StatusCode, calls: int, e
 def test_tools_and_schemas_with_a_real_model(server: Server) -> None:
     weather = {
         "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"enum": ["Oslo"]}}, "required": ["city"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"enum": ["Oslo"]}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
     }
     with Client(f"127.0.0.1:{server.grpc_port}") as client:
         asked = client.chat("smollm2", "Weather in Oslo?", tools=[weather], tool_choice="required", max_tokens=60, temperature=0)

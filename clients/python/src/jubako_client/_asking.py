@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from google.protobuf.json_format import ParseDict, ParseError
 
 from jubako_client._protos import jubako_v1 as pb
 from jubako_client.conversation import Conversation, tool, tool_choice, turns
@@ -13,6 +15,9 @@ from jubako_client.options import CallOptions, ChatOptions, CompletionOptions, S
 
 Prompts: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """A text, several, the token ids of one, or those of several."""
+
+if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Struct
 
 _CALL: Final = CallOptions.__optional_keys__
 _SAMPLING: Final = (
@@ -54,7 +59,7 @@ def chat_request(model: str, messages: Conversation, options: ChatOptions) -> pb
     if "tool_choice" in options:
         request.tool_choice.CopyFrom(tool_choice(options["tool_choice"]))
     if "chat_template_kwargs" in options:
-        request.chat_template_kwargs.update(dict(options["chat_template_kwargs"]))
+        _set_variables(request.chat_template_kwargs, options["chat_template_kwargs"])
     return request
 
 
@@ -107,6 +112,13 @@ def _constraint(options: Sampling) -> pb.Constraint | None:
     if "grammar" in options:
         return pb.Constraint(grammar=options["grammar"])
     return None
+
+
+def _set_variables(struct: Struct, variables: Mapping[str, object]) -> None:
+    try:
+        ParseDict(dict(variables), struct)
+    except ParseError as error:
+        raise InvalidRequest(f"It must be what JSON can hold: {error}", param="chat_template_kwargs") from None
 
 
 def _set(message: pb.ChatRequest | pb.CompletionRequest | pb.Sampling, options: Sampling, names: Sequence[str]) -> None:

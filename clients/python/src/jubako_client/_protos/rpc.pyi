@@ -23,7 +23,7 @@ class Status(_message.Message):
         self,
         code: _Optional[int] = ...,
         message: _Optional[str] = ...,
-        details: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping]]] = ...,
+        details: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping[str, object]]]] = ...,
     ) -> None: ...
 
 class ErrorInfo(_message.Message):
@@ -38,7 +38,9 @@ class RetryInfo(_message.Message):
     __slots__ = ("retry_delay",)
     RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
     retry_delay: _duration_pb2.Duration
-    def __init__(self, retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self, retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...
+    ) -> None: ...
 
 class BadRequest(_message.Message):
     __slots__ = ("field_violations",)
@@ -52,4 +54,6 @@ class BadRequest(_message.Message):
 
     FIELD_VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
     field_violations: _containers.RepeatedCompositeFieldContainer[BadRequest.FieldViolation]
-    def __init__(self, field_violations: _Optional[_Iterable[_Union[BadRequest.FieldViolation, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self, field_violations: _Optional[_Iterable[_Union[BadRequest.FieldViolation, _Mapping[str, object]]]] = ...
+    ) -> None: ...
