@@ -190,18 +190,19 @@ def test_what_is_asked_again(failures: int, code: grpc.StatusCode, calls: int, e
 
 @pytest.mark.timeout(300)
 def test_tools_and_schemas_with_a_real_model(server: Server) -> None:
-    weather = {
-        "name": "weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"enum": ["Oslo"]}},
-            "required": ["city"],
-            "additionalProperties": False,
-        },
-    }
+    city = {"type": "object", "properties": {"city": {"enum": ["Oslo"]}}, "required": ["city"], "additionalProperties": False}
+    weather = {"name": "get_weather", "description": "The weather in a city.", "parameters": city}
     with Client(f"127.0.0.1:{server.grpc_port}") as client:
-        asked = client.chat("smollm2", "Weather in Oslo?", tools=[weather], tool_choice="required", max_tokens=60, temperature=0)
-        assert asked.finish_reason == "tool_calls"
+        asked = client.chat(
+            "smollm2",
+            "What is the weather in Oslo?",
+            tools=[weather],
+            tool_choice="required",
+            parallel_tool_calls=False,
+            max_tokens=80,
+            temperature=0,
+        )
+        assert asked.finish_reason == "tool_calls", asked
         assert json.loads(asked.tool_calls[0].arguments) == {"city": "Oslo"}
         schema = {
             "type": "object",
