@@ -30,7 +30,6 @@ class Settings:
     """See :class:`jubako_client.Client`."""
 
     target: str
-    http_url: str | None
     api_key: str | None
     timeout_s: float | None
     retries: int

@@ -56,7 +56,6 @@ class AsyncClient:
         self,
         target: str = "127.0.0.1:50051",
         *,
-        http_url: str | None = None,
         api_key: str | None = None,
         timeout_s: float | None = 600.0,
         retries: int = 2,
@@ -64,7 +63,7 @@ class AsyncClient:
         max_message_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         files = Tls() if tls is True else tls or None
-        self._settings = Settings(target, http_url, api_key, timeout_s, retries, files, max_message_bytes)
+        self._settings = Settings(target, api_key, timeout_s, retries, files, max_message_bytes)
         self._opened: grpc.aio.Channel | None = None
 
     async def close(self) -> None:

@@ -64,7 +64,6 @@ class Client:
         self,
         target: str = "127.0.0.1:50051",
         *,
-        http_url: str | None = None,
         api_key: str | None = None,
         timeout_s: float | None = 600.0,
         retries: int = 2,
@@ -72,7 +71,7 @@ class Client:
         max_message_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         files = Tls() if tls is True else tls or None
-        self._settings = Settings(target, http_url, api_key, timeout_s, retries, files, max_message_bytes)
+        self._settings = Settings(target, api_key, timeout_s, retries, files, max_message_bytes)
         self._channel = self._settings.channel()
 
     def close(self) -> None:
