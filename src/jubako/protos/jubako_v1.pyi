@@ -374,7 +374,7 @@ class Signature(_message.Message):
     def __init__(self, inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping[str, object]]]] = ..., max_batch_size: _Optional[int] = ..., decoupled: _Optional[bool] = ..., platform: _Optional[str] = ...) -> None: ...
 
 class ModelVersion(_message.Message):
-    __slots__ = ("model", "version", "state", "reason", "served_names", "tasks", "backend", "context_length", "signature", "adapters", "created")
+    __slots__ = ("model", "version", "state", "reason", "served_names", "tasks", "backend", "context_length", "signature", "adapters", "created", "aliases", "interface_digest")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -386,6 +386,8 @@ class ModelVersion(_message.Message):
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    INTERFACE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     state: VersionState
@@ -397,7 +399,9 @@ class ModelVersion(_message.Message):
     signature: Signature
     adapters: _containers.RepeatedScalarFieldContainer[str]
     created: int
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[VersionState, str]] = ..., reason: _Optional[str] = ..., served_names: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., backend: _Optional[str] = ..., context_length: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ..., adapters: _Optional[_Iterable[str]] = ..., created: _Optional[int] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    interface_digest: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[VersionState, str]] = ..., reason: _Optional[str] = ..., served_names: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., backend: _Optional[str] = ..., context_length: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ..., adapters: _Optional[_Iterable[str]] = ..., created: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., interface_digest: _Optional[str] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -464,6 +468,34 @@ class UnloadRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ...) -> None: ...
 
 class UnloadResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SetAliasRequest(_message.Message):
+    __slots__ = ("model", "alias", "version")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    alias: str
+    version: int
+    def __init__(self, model: _Optional[str] = ..., alias: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class SetAliasResponse(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: ModelVersion
+    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ...) -> None: ...
+
+class DeleteAliasRequest(_message.Message):
+    __slots__ = ("model", "alias")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    alias: str
+    def __init__(self, model: _Optional[str] = ..., alias: _Optional[str] = ...) -> None: ...
+
+class DeleteAliasResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 

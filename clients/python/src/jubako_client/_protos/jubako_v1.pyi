@@ -532,6 +532,8 @@ class ModelVersion(_message.Message):
         "signature",
         "adapters",
         "created",
+        "aliases",
+        "interface_digest",
     )
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -544,6 +546,8 @@ class ModelVersion(_message.Message):
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    INTERFACE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     state: VersionState
@@ -555,6 +559,8 @@ class ModelVersion(_message.Message):
     signature: Signature
     adapters: _containers.RepeatedScalarFieldContainer[str]
     created: int
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    interface_digest: str
     def __init__(
         self,
         model: _Optional[str] = ...,
@@ -568,6 +574,8 @@ class ModelVersion(_message.Message):
         signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ...,
         adapters: _Optional[_Iterable[str]] = ...,
         created: _Optional[int] = ...,
+        aliases: _Optional[_Iterable[str]] = ...,
+        interface_digest: _Optional[str] = ...,
     ) -> None: ...
 
 class ListModelsRequest(_message.Message):
@@ -635,6 +643,34 @@ class UnloadRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ...) -> None: ...
 
 class UnloadResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SetAliasRequest(_message.Message):
+    __slots__ = ("model", "alias", "version")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    alias: str
+    version: int
+    def __init__(self, model: _Optional[str] = ..., alias: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class SetAliasResponse(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: ModelVersion
+    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ...) -> None: ...
+
+class DeleteAliasRequest(_message.Message):
+    __slots__ = ("model", "alias")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    alias: str
+    def __init__(self, model: _Optional[str] = ..., alias: _Optional[str] = ...) -> None: ...
+
+class DeleteAliasResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
