@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from pathlib import Path
 
 import xllamacpp
 
 from jubako.backends.llama_cpp.gguf import Header, NotGguf, read_header
 from jubako.backends.llama_cpp.params import CacheType, LlamaCppParams
+from jubako.backends.processors import spare_processors
 from jubako.errors import ConfigurationError
 
 CPU_STEP = 8
@@ -107,7 +106,7 @@ def _settings(model: Path, params: LlamaCppParams, socket: Path) -> xllamacpp.Co
     settings.ui = False
     settings.endpoint_metrics = True
     settings.verbosity = 1
-    threads = params.n_threads or max(_processors() - 1, 1)
+    threads = params.n_threads or spare_processors()
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     settings.n_gpu_layers = params.n_gpu_layers
     settings.cache_type_k = _CACHE_TYPES[params.cache_type_k]
@@ -120,11 +119,6 @@ def _settings(model: Path, params: LlamaCppParams, socket: Path) -> xllamacpp.Co
     # Up to 8 GiB of old prompts otherwise; what each slot did last stays cached in any case.
     settings.cache_ram_mib = 0
     return settings
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _header(model: Path) -> Header:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
+from jubako.backends.processors import spare_processors
 from jubako.backends.transformers.params import TransformersParams
 from jubako.errors import ConfigurationError
 
@@ -51,7 +51,7 @@ def load(folder: Path, params: TransformersParams) -> Loaded:
         )
     disable_progress_bar()
     logging.getLogger("ContinuousBatchingLogger").setLevel(logging.WARNING)
-    torch.set_num_threads(params.num_threads or max(processors() - 1, 1))
+    torch.set_num_threads(params.num_threads or spare_processors())
     device = choose_device(params.device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=params.trust_remote_code, local_files_only=True)
@@ -91,11 +91,6 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype | str:
     if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.float32
     return "auto"
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _how(params: TransformersParams, device: torch.device) -> dict[str, Any]:
