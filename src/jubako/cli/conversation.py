@@ -12,6 +12,7 @@ from jubako.cli.client import Client, Piece
 from jubako.cli.terminal import out
 from jubako.errors import ConfigurationError, InvalidRequest
 from jubako.messages import Message, SamplingParams
+from jubako.model_names import without_version
 from jubako.repository.document import Value
 from jubako.repository.problem import nearest
 from jubako.repository.validation import check_sampling
@@ -71,7 +72,7 @@ class Conversation:
         """Go on with another model of the server."""
         models = self.client.models()
         names = {name for each in models for name in (each.id, *each.aliases)}
-        if not {model, model.rpartition(":")[0]} & names:  # jubako knows versions by `name:3`
+        if not {model, without_version(model)} & names:
             raise InvalidRequest(f"The server has no model {model!r}; it has {', '.join(each.id for each in models)}.")
         self.model = model
 

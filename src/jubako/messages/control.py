@@ -52,6 +52,10 @@ class VersionStatus(Struct, frozen=True, kw_only=True):
         config: The entry as KServe's model configuration extension shows it: JSON of ``inference.ModelConfig``; empty for none.
         timeout_s: Bounds a whole request, seconds.
         adapters: Those of `served_names` that are LoRA adapters.
+        aliases: Those that mean this version, in the order of the alphabet.
+        has_name: Whether requests that name no version may go to it: the version policy chooses it, and it is not served for its
+            aliases alone.
+        description: What the model is, for people.
     """
 
     model: str
@@ -67,6 +71,9 @@ class VersionStatus(Struct, frozen=True, kw_only=True):
     created: int = 0
     timeout_s: float = 600.0
     adapters: list[str] = []
+    aliases: list[str] = []
+    has_name: bool = True
+    description: str = ""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from jubako.model_names import WHAT_AN_ALIAS_IS, is_alias
 from jubako.repository.config import BatchingConfig, ModelConfig, TensorConfig, WarmupConfig
 from jubako.repository.problem import FieldPath
 
@@ -23,6 +24,7 @@ def contradictions(config: ModelConfig) -> list[Contradiction]:
     """All of them, in the order of the fields."""
     return [
         *_versions(config),
+        *_aliases(config),
         *_names(("inputs",), config.inputs),
         *_names(("outputs",), config.outputs),
         *_input_labels(config.inputs),
@@ -44,6 +46,12 @@ def _versions(config: ModelConfig) -> Iterator[Contradiction]:
         yield ("versions",), f"must say one of latest, all and specific; it says {' and '.join(said)}"
     for number in _twice(policy.specific or []):
         yield ("versions", "specific"), f"names version {number} twice"
+
+
+def _aliases(config: ModelConfig) -> Iterator[Contradiction]:
+    for alias in config.aliases:
+        if not is_alias(alias):
+            yield ("aliases", alias), f"can't be: {WHAT_AN_ALIAS_IS}"
 
 
 def _names(path: FieldPath, tensors: list[TensorConfig]) -> Iterator[Contradiction]:

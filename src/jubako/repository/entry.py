@@ -10,7 +10,8 @@ from typing import get_args
 
 from jubako.messages import Task
 from jubako.protos import inference
-from jubako.repository.config import ModelConfig, TensorConfig, VersionPolicy
+from jubako.repository.aliases import Aliases, read_aliases
+from jubako.repository.config import ModelConfig, TensorConfig
 from jubako.repository.contradictions import BATCHING_FIELDS, TENSOR_FIELDS
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
@@ -21,6 +22,7 @@ from jubako.repository.problem import FieldPath, Problem, nearest, shown_path
 from jubako.repository.template import read_template
 from jubako.repository.triton.translation import CONFIG_FILE, Translation, translate
 from jubako.repository.validation import check_engine, check_model
+from jubako.repository.version_policy import chosen
 from jubako.repository.versions import Versions, odd_folder_problem, odd_folders, read_versions
 from jubako.tensors import TensorSpec
 
@@ -76,6 +78,7 @@ class _Reader:
         self.folder = folder
         self.backends = backends
         self.translation: Translation | None = None
+        self.set_aliases: Aliases
         self.document = Document(folder / MODEL_FILE)
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -98,7 +101,8 @@ class _Reader:
         outputs = self._tensors("outputs", config.outputs if config else [])
         if config:
             self._check_warmup_files(config)
-        versions = self._versions(declaration, config.versions if config else VersionPolicy())
+        aliases = self._aliases(config)
+        versions = self._versions(declaration, self._named_versions(config, aliases))
         if not config or not declaration or self.problems or not versions.good:
             return self._entry(None, versions, served_names)
         model = Model(
@@ -111,10 +115,12 @@ class _Reader:
             served_names=(self.folder.name, *(name for name in served_names if name != self.folder.name)),
             chat_template=template,
             versions=tuple(versions.good),
+            policy_numbers=tuple(chosen(config.versions, versions.present)),
             broken_versions=versions.broken,
             inputs=self._tensors("inputs", config.inputs),
             outputs=outputs,
             config_json=shown_configuration(self._configuration(config)),
+            aliases=aliases,
             warnings=tuple(self.warnings),
         )
         return self._entry(model, versions, served_names)
@@ -282,9 +288,31 @@ class _Reader:
 
     # --- versions
 
-    def _versions(self, declaration: BackendDeclaration | None, policy: VersionPolicy) -> Versions:
+    def _aliases(self, config: ModelConfig | None) -> dict[str, int]:
+        """The aliases, declared or set; faults of model.yaml's have been reported."""
+        self.set_aliases = read_aliases(self.folder)
+        self.problems += self.set_aliases.problems
+        return self.set_aliases.over(config.aliases if config else {})
+
+    def _named_versions(self, config: ModelConfig | None, aliases: Mapping[str, int]) -> dict[int, Problem]:
+        """The versions that the entry names, with what is wrong where they are not there."""
+        named: dict[int, Problem] = {}
+        for alias, number in aliases.items():
+            is_set = alias in self.set_aliases.set
+            document = self.set_aliases.document if is_set else self.document
+            path: FieldPath = (alias,) if is_set else ("aliases", alias)
+            named[number] = document.problem(path, f"The alias {alias!r} means version {number}, but {self._no_folder(number)}.")
+        for number in (config.versions.specific if config else None) or []:
+            what = f"`versions` names version {number}, but {self._no_folder(number)}."
+            named[number] = self.document.problem(("versions",), what)
+        return named
+
+    def _no_folder(self, number: int) -> str:
+        return f"there is no folder {self.folder.name}/{number}"
+
+    def _versions(self, declaration: BackendDeclaration | None, named: Mapping[int, Problem]) -> Versions:
         odd = [odd_folder_problem(folder) for folder in odd_folders(self.folder)]
-        versions = read_versions(self.folder, self.document, declaration, policy)
+        versions = read_versions(self.folder, self.document, declaration, named)
         if self.translation:  # Triton passes over them
             self.warnings += odd
         else:

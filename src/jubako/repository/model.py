@@ -12,7 +12,6 @@ from jubako.repository.config import ModelConfig
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.problem import Problem
 from jubako.repository.source import Source
-from jubako.repository.version_policy import chosen
 from jubako.tensors import TensorSpec
 
 
@@ -46,10 +45,12 @@ class Model:
         served_names: Every name under which requests find it, those of its adapters too; the folder's name is the first.
         chat_template: Jinja text that replaces the model's own, or None.
         versions: Those without faults, served or not: at least one, ascending by number.
-        broken_versions: What is wrong with the others, by number.
+        broken_versions: What is wrong with the others, by number; among them those that are named and not there.
+        policy_numbers: The numbers that the version policy chooses, ascending; some of them may be broken.
         inputs: Of a tensor model; empty where the entry leaves that to the model's file.
         outputs: The same, with their labels.
         config_json: The entry as JSON of ``inference.ModelConfig``.
+        aliases: The numbers of versions by their aliases, declared or set since; some of them may be broken.
         warnings: What the entry says in vain.
     """
 
@@ -62,21 +63,22 @@ class Model:
     served_names: tuple[str, ...]
     chat_template: str | None
     versions: tuple[Version, ...]
+    policy_numbers: tuple[int, ...]
     broken_versions: Mapping[int, tuple[Problem, ...]] = field(default_factory=dict)
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     config_json: str = ""
+    aliases: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
 
     @property
     def chosen_numbers(self) -> tuple[int, ...]:
-        """The numbers that the version policy chooses, ascending; some of them may be broken."""
-        numbers = {version.number for version in self.versions} | set(self.broken_versions)
-        return tuple(chosen(self.config.versions, numbers))
+        """The numbers to serve, ascending: those that the version policy chooses, and those that have an alias."""
+        return tuple(sorted({*self.policy_numbers, *self.aliases.values()}))
 
     @property
     def served_versions(self) -> tuple[Version, ...]:
-        """The versions to serve, ascending: those chosen by the version policy that are without faults."""
+        """The versions to serve, ascending: those chosen that are without faults."""
         return tuple(version for version in self.versions if version.number in self.chosen_numbers)
 
     @property
@@ -88,8 +90,9 @@ class Model:
 
     @property
     def latest(self) -> Version:
-        """The highest of the versions to serve; where none is, the highest that could be."""
-        return (self.served_versions or self.versions)[-1]
+        """The highest of those that the version policy chooses; where none of them is without faults, the highest that is."""
+        by_policy = [version for version in self.versions if version.number in self.policy_numbers]
+        return (by_policy or self.versions)[-1]
 
     @property
     def decoupled(self) -> bool:

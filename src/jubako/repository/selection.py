@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jubako.errors import ConfigurationError
+from jubako.model_names import without_version
 from jubako.repository.problem import nearest
 from jubako.repository.repository import Repository
 
@@ -51,15 +52,12 @@ def check_names(repository: Repository, load: str) -> None:
 
 
 def entry_named(name: str, names: Mapping[str, str]) -> str | None:
-    """The entry that a request for `name` would reach, which may end with ``:`` and a version's number.
+    """The entry that a request for `name` would reach, which may end with a version.
 
     Args:
         names: Entries, by each name that they have.
     """
-    if name in names:
-        return names[name]
-    model, _, number = name.rpartition(":")
-    return names.get(model) if number.isdecimal() else None
+    return names.get(name) or names.get(without_version(name))
 
 
 def _names(repository: Repository) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from jubako.errors import ConfigurationError
-from jubako.repository.config import VersionPolicy
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
 from jubako.repository.model import Version
@@ -32,11 +31,13 @@ class Versions:
     Attributes:
         good: Those without faults, ascending by number.
         broken: Those with faults, by number.
+        present: The numbers of those that are there, broken or not.
         problems: What is wrong with all of them: the names of their folders, or that there is none.
     """
 
     good: list[Version] = field(default_factory=list)
     broken: dict[int, tuple[Problem, ...]] = field(default_factory=dict)
+    present: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -51,20 +52,22 @@ def odd_folders(folder: Path) -> list[Path]:
     return sorted(path for path in names if _NEARLY_NUMBER.fullmatch(path.name))
 
 
-def read_versions(folder: Path, document: Document, declaration: BackendDeclaration | None, policy: VersionPolicy) -> Versions:
+def read_versions(
+    folder: Path, document: Document, declaration: BackendDeclaration | None, named: Mapping[int, Problem]
+) -> Versions:
     """The versions in the entry's folder.
 
     Args:
         document: What the entry says for all of them.
         declaration: The entry's backend; None if it has none, which has been reported.
-        policy: Versions that it names must be there.
+        named: The versions that must be there, by number, with what is wrong if they are not.
     """
     numbers = version_numbers(folder)
     problems = [] if numbers else [_no_version(folder, document)]
     if not numbers and declaration and not declaration.needs_weights and "source" not in document.fields:
         # Without weights the folder may be empty, and Git keeps no empty folders.
         numbers, problems = [1], []
-    found = Versions(problems=problems)
+    found = Versions(present=numbers, problems=problems)
     for number in numbers:
         reader = _Reader(folder, number, document, declaration)
         version = reader.read()
@@ -72,10 +75,7 @@ def read_versions(folder: Path, document: Document, declaration: BackendDeclarat
             found.good.append(version)
         else:
             found.broken[number] = tuple(dict.fromkeys(reader.problems))
-    for number in policy.specific or []:
-        if number not in numbers:
-            what = f"`versions` names version {number}, but there is no folder {folder.name}/{number}."
-            found.broken[number] = (document.problem(("versions",), what),)
+    found.broken.update({number: (problem,) for number, problem in named.items() if number not in numbers})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jubako.model_names import without_version
 from jubako.repository.selection import entry_named
 from jubako.runner.deployment import Plan
 
@@ -48,7 +49,4 @@ class Needs:
 
     @staticmethod
     def _entry(name: str, names: dict[str, str]) -> str:
-        if (entry := entry_named(name, names)) is not None:
-            return entry
-        model, _, number = name.rpartition(":")
-        return model if model and number.isdecimal() else name
+        return entry_named(name, names) or without_version(name)

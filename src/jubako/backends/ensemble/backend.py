@@ -21,6 +21,7 @@ from jubako.backends.tensor.intake import Member
 from jubako.channel.frames import Load
 from jubako.errors import ConfigurationError, ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import InferRequest, InferResult, ModelInfo
+from jubako.model_names import without_version
 from jubako.tensors import Signature
 
 
@@ -74,7 +75,7 @@ class EnsembleBackend(DirectBackend):
         return dict(zip(graph.steps, found, strict=True))
 
     async def _signature_of(self, step: Step) -> Signature:
-        if step.model.partition(":")[0] == self.spec.model:
+        if without_version(step.model) == self.spec.model:
             raise ConfigurationError(f"The ensemble would ask itself in {step}.")
         try:
             return await self.others.signature(step.model)

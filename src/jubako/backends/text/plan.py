@@ -27,6 +27,7 @@ from jubako.messages import (
     TokenIds,
     Tool,
 )
+from jubako.model_names import without_version
 
 
 class ChoicePlan(Struct, frozen=True, kw_only=True):
@@ -182,7 +183,7 @@ class Planner:
     def _adapter(self, asked: str) -> str:
         """The adapter that the name in a request means, with or without a version; "" for the model itself."""
         adapters = self._spec.adapters
-        return next((name for name in (asked, asked.rpartition(":")[0]) if name in adapters), "")
+        return next((name for name in (asked, without_version(asked)) if name in adapters), "")
 
     def _check_sampling(self, sampling: SamplingParams) -> None:
         if sampling.top_k is not None and sampling.top_k > self._info.vocab_size:
