@@ -10,9 +10,12 @@ from contextlib import AbstractAsyncContextManager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from jubako.access.guard import Guard
+from jubako.access.scope import ANY_KEY, INFER, METRICS, OPEN, SERVER_METRICS
+from jubako.dataplane.limited import seen_by
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InternalError, JubakoError
-from jubako.http import documentation, health, stat
+from jubako.http import documentation, health, interfaces, stat
 from jubako.http.access_log import AccessLog
 from jubako.http.exchange import ClientGone, Exchange, Lookout
 from jubako.http.kserve import errors as kserve_errors
@@ -32,51 +35,53 @@ GC_THRESHOLD = 20_000
 PlaneLifespan = Callable[[], AbstractAsyncContextManager[Plane]]
 
 
-def application(plane_lifespan: PlaneLifespan, settings: Settings, tracing: Tracing) -> ASGIApp:
+def application(plane_lifespan: PlaneLifespan, settings: Settings, tracing: Tracing, guard: Guard | None) -> ASGIApp:
     """The gateway.
 
     Args:
         plane_lifespan: Entered when the server starts and left when it stops; gives the plane that answers.
         settings: `max_body_bytes`, `access_log` and `log_format` are used.
         tracing: The trace settings, which gRPC shares.
+        guard: Asks for keys, as for gRPC; None: nobody is asked for one.
     """
-    return Application(plane_lifespan, settings, tracing)
+    return Application(plane_lifespan, settings, tracing, guard)
 
 
 def routes(tracing: Tracing) -> Routes:
     """All that the gateway serves."""
     table = Routes()
-    table.add("POST", "/v1/chat/completions", chat.create)
-    table.add("POST", "/v1/completions", completions.create)
-    table.add("POST", "/v1/embeddings", embeddings.create)
+    table.add("POST", "/v1/chat/completions", chat.create, INFER)
+    table.add("POST", "/v1/completions", completions.create, INFER)
+    table.add("POST", "/v1/embeddings", embeddings.create, INFER)
     for path, endpoint in (("/rerank", rerank.create), ("/score", score.create), ("/classify", classify.create)):
         # vLLM has them at both places.
-        table.add("POST", f"/v1{path}", endpoint)
-        table.add("POST", path, endpoint)
-    table.add("GET", "/v1/models", models.index)
-    table.add("GET", models.PREFIX, models.retrieve)
-    table.add("GET", "/v1/stat", stat.index)
-    table.add("GET", stat.PREFIX, stat.retrieve)
-    table.add("POST", "/tokenize", tokenize.tokenize)
-    table.add("POST", "/detokenize", tokenize.detokenize)
+        table.add("POST", f"/v1{path}", endpoint, INFER)
+        table.add("POST", path, endpoint, INFER)
+    table.add("GET", "/v1/models", models.index, ANY_KEY)
+    table.add("GET", models.PREFIX, models.retrieve, ANY_KEY)
+    table.add("GET", "/v1/stat", stat.index, METRICS)
+    table.add("GET", stat.PREFIX, stat.retrieve, METRICS)
+    table.add("POST", "/tokenize", tokenize.tokenize, INFER)
+    table.add("POST", "/detokenize", tokenize.detokenize, INFER)
     add_kserve_routes(table, tracing)
-    table.add("GET", "/livez", health.livez)
-    table.add("GET", "/readyz", health.readyz)
-    table.add("GET", "/metrics", health.metrics)
-    table.add("GET", "/openapi.json", documentation.openapi)
-    table.add("GET", "/docs", documentation.page)
-    table.add("GET", documentation.PREFIX, documentation.asset)
-    table.add("GET", "/", documentation.index)
+    table.add("GET", "/livez", health.livez, OPEN)
+    table.add("GET", "/readyz", health.readyz, OPEN)
+    table.add("GET", "/metrics", health.metrics, SERVER_METRICS)
+    table.add("GET", "/openapi.json", documentation.openapi, OPEN)
+    table.add("GET", "/docs", documentation.page, OPEN)
+    table.add("GET", documentation.PREFIX, documentation.asset, OPEN)
+    table.add("GET", "/", documentation.index, OPEN)
     return table
 
 
 class Application:
     """ASGI 3. One instance answers all requests of a gateway process."""
 
-    def __init__(self, plane_lifespan: PlaneLifespan, settings: Settings, tracing: Tracing) -> None:
+    def __init__(self, plane_lifespan: PlaneLifespan, settings: Settings, tracing: Tracing, guard: Guard | None) -> None:
         self._plane_lifespan = plane_lifespan
         self._max_body_bytes = settings.max_body_bytes
         self._routes = routes(tracing)
+        self._guard = guard
         self._access_log = AccessLog(settings)
         self._lookout = Lookout()
         self._plane: Plane | None = None
@@ -108,9 +113,15 @@ class Application:
             self._access_log.add(exchange, time.perf_counter() - start)
 
     async def _answer(self, exchange: Exchange) -> None:
-        endpoint = self._routes.find(exchange)
-        assert self._plane is not None, "the server was not started through its lifespan"
-        await endpoint(exchange, self._plane)
+        endpoint, access = self._routes.find(exchange)
+        plane = self._plane
+        assert plane is not None, "the server was not started through its lifespan"
+        if self._guard is not None:
+            headers = exchange.headers
+            key = self._guard.admit(access, headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
+            exchange.key = key.name
+            plane = seen_by(plane, key)
+        await endpoint(exchange, plane)
 
     async def _fail(self, exchange: Exchange, error: JubakoError) -> None:
         """Say `error` in the form of the API that was asked: with its status, or, where 200 is already out, as the last event of

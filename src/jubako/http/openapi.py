@@ -21,6 +21,7 @@ from jubako.errors import (
     UnsupportedMediaType,
 )
 from jubako.http.health import Alive, Readiness
+from jubako.http.interfaces import InterfaceList
 from jubako.http.kserve import document as kserve
 from jubako.http.openai.answers import (
     ChatCompletion,
@@ -57,6 +58,7 @@ _TYPES = (
     EmbeddingList,
     EmbeddingRequest,
     ErrorAnswer,
+    InterfaceList,
     Model,
     ModelActivity,
     ModelList,
@@ -206,6 +208,9 @@ def document(models: list[VersionStatus]) -> Json:
                 )
             },
             **kserve.paths(models),
+            "/v1/interfaces": {
+                "get": _get("listInterfaces", "What clients of each model are written against", "Server", InterfaceList)
+            },
             "/v1/stat": {"get": _get("statAll", "What the instances of all models are doing", "Server", Activity)},
             "/v1/stat/{model}": {
                 "get": {

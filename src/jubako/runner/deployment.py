@@ -28,6 +28,7 @@ class Deployment:
         config: The entry as JSON of KServe's ``inference.ModelConfig``; "" for none.
         adapters: Those of `served_names` that are LoRA adapters.
         created: When the version was made, in Unix seconds.
+        description: What the model is, for people.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Deployment:
     config: str = ""
     created: int = 0
     adapters: list[str] = field(default_factory=list)
+    description: str = ""
 
     def status(self, state: VersionState, reason: str) -> VersionStatus:
         """The version as it is shown, without what only its instances know."""
@@ -58,6 +60,7 @@ class Deployment:
             created=self.created,
             timeout_s=self.limits.timeout_s,
             adapters=self.adapters,
+            description=self.description,
         )
 
 

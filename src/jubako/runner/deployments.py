@@ -19,7 +19,7 @@ from jubako.repository.entry import Entry, read_entry
 from jubako.repository.problem import Problem
 from jubako.repository.progress import Silent
 from jubako.repository.repository import Model, Version, read_repository
-from jubako.repository.selection import check_names, selected
+from jubako.repository.selection import check_names, selected, with_versions
 from jubako.repository.sources import fetch_weights
 from jubako.runner.deployment import Deployment, Plan, Report
 from jubako.runner.fingerprint import fingerprint
@@ -35,17 +35,19 @@ class Planner:
     def __init__(self, root: Path, cache_dir: Path) -> None:
         self._root = root.absolute()
         self._cache_dir = cache_dir
+        self._load = ""
         self._said: set[str] = set()
 
     def read_all(self, load: str = "") -> list[Plan]:
         """A plan for each entry.
 
         Args:
-            load: The setting: which are loaded when the runner starts.
+            load: The setting: which are loaded when the runner starts, and in which versions, then and later.
 
         Raises:
             ConfigurationError: there is no repository.
         """
+        self._load = load
         repository = read_repository(self._root, BACKENDS)
         try:
             check_names(repository, load)
@@ -73,6 +75,7 @@ class Planner:
 
     def _plan(self, model: Model) -> Plan:
         self._warn(model)
+        model = with_versions(model, self._load)
         chosen = set(model.chosen_numbers)
         numbers = {version.number for version in model.versions} | model.broken_versions.keys()
         left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in numbers - chosen]
@@ -138,6 +141,7 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
         config=model.config_json,
         created=int(version.folder.stat().st_mtime),
         adapters=list(model.config.adapters),
+        description=model.config.description,
     )
 
 
@@ -231,6 +235,7 @@ def _not_run(model: Model, number: int, state: VersionState, reason: str) -> Ver
         backend=model.config.backend,
         reason=reason,
         config=model.config_json,
+        description=model.config.description,
     )
 
 

@@ -177,6 +177,7 @@ async def test_the_list_of_models(client: httpx.AsyncClient) -> None:
         "tasks": ["chat", "completion"],
         "backend": "echo",
         "max_model_len": 2048,
+        "interface_digest": "5d7ec90b90a1a06e959d4fc3ca16c0dbb6acf1cb13c4bce9b65a9ff07bd9052f",
     }
 
 
@@ -278,3 +279,11 @@ async def test_the_examples_of_the_document_work(client: httpx.AsyncClient) -> N
             tried += 1
     assert tried == 9
     assert CHAT.model in json.dumps(document["paths"])
+
+
+async def test_what_clients_are_written_against(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/v1/interfaces")).json()
+    models = {model["name"]: model for model in answer["data"]}
+    assert models["talk"]["served_names"] == ["talk:2b", "Org/Talk-2B"]
+    assert models["talk"]["tasks"] == ["chat", "completion"]
+    assert models["talk"]["digest"] == (await client.get("/v1/models/talk")).json()["interface_digest"]

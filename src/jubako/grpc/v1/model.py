@@ -9,6 +9,7 @@ from jubako.grpc.transport.call import Call
 from jubako.grpc.v1.serving import find
 from jubako.messages import Task, VersionState, VersionStatus
 from jubako.protos import jubako_v1 as pb
+from jubako.routing.interface import digest_of
 from jubako.tensors import Signature, TensorSpec
 
 SERVICE: Final = "jubako.v1.ModelService"
@@ -61,6 +62,7 @@ def shown(status: VersionStatus) -> pb.ModelVersion:
         signature=_signature(status.info.signature) if status.info and status.info.signature else None,
         adapters=status.adapters,
         created=status.created,
+        interface_digest=digest_of(status),
     )
 
 

@@ -294,7 +294,13 @@ class EmbeddingList(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """OpenAI's four fields, then ours. `reason` says why the model is not READY; `max_model_len` is in tokens."""
+    """OpenAI's four fields, then ours.
+
+    Attributes:
+        reason: Why the model is not READY.
+        max_model_len: In tokens.
+        interface_digest: The same for as long as what clients are written against stays; null before that is known.
+    """
 
     id: str
     created: int
@@ -306,6 +312,7 @@ class Model(Struct, frozen=True):
     tasks: list[Task]
     backend: str
     max_model_len: int | None
+    interface_digest: str | None = None
     object: Literal["model"] = "model"
 
 

@@ -9,6 +9,7 @@ from jubako.dataplane.tasks import require_task
 from jubako.http.exchange import Exchange
 from jubako.http.openai.answers import Model, ModelList, encode
 from jubako.messages import Task, VersionStatus
+from jubako.routing.interface import digest_of
 
 PREFIX = "/v1/models/"
 OWNER = "jubako"
@@ -67,6 +68,7 @@ def _model(status: VersionStatus) -> Model:
         tasks=status.tasks,
         backend=status.backend,
         max_model_len=status.info.context_length if status.info else None,
+        interface_digest=digest_of(status) or None,
     )
 
 
