@@ -60,7 +60,6 @@ def routes(tracing: Tracing) -> Routes:
     table.add("GET", "/v1/models", models.index, ANY_KEY)
     table.add("GET", models.PREFIX, models.retrieve, ANY_KEY)
     table.add("GET", "/v1/interfaces", interfaces.index, ANY_KEY)
-    table.add("GET", "/v1/interfaces", interfaces.index, ANY_KEY)
     table.add("GET", "/v1/stat", stat.index, METRICS)
     table.add("GET", stat.PREFIX, stat.retrieve, METRICS)
     table.add("POST", "/tokenize", tokenize.tokenize, INFER)
