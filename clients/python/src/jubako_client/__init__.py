@@ -1,6 +1,7 @@
 """A client of jubako's servers: :class:`Client`, and :class:`AsyncClient` for asyncio."""
 
 from jubako_client.async_client import AsyncClient
+from jubako_client.async_streams import AsyncStream
 from jubako_client.client import Client
 from jubako_client.conversation import Message, ToolCall
 from jubako_client.errors import (
@@ -28,7 +29,7 @@ from jubako_client.errors import (
 )
 from jubako_client.models import ModelVersion, Signature, TensorSpec
 from jubako_client.ranking import Classification, RankedDocument
-from jubako_client.streams import AsyncStream, Stream
+from jubako_client.streams import Stream
 from jubako_client.text import (
     ChatAnswer,
     ChatChoice,

@@ -1,11 +1,11 @@
-"""A stream's chunks as deltas, and all of them as the whole answer."""
+"""All pieces of a streamed answer as the whole answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from jubako_client._protos import jubako_v1 as pb
 from jubako_client.conversation import ToolCall
 from jubako_client.text import (
     ChatAnswer,
@@ -15,120 +15,71 @@ from jubako_client.text import (
     CompletionChoice,
     CompletionDelta,
     FinishReason,
-    TokenLogprob,
     ToolCallDelta,
     Usage,
-    finish_reason,
-    logprobs,
-    usage,
 )
 
-C_contra = TypeVar("C_contra", contravariant=True)
-D_co = TypeVar("D_co", covariant=True)
-A_co = TypeVar("A_co", covariant=True)
+D = TypeVar("D")
 
 
-class Gathering(Protocol[C_contra, D_co, A_co]):
-    """Takes the chunks C of a stream as they come, gives the deltas D in them, and knows the answer A that they make."""
+@dataclass(frozen=True)
+class Chunk(Generic[D]):
+    """What came at once. `id`, `model` and `version` are said in the first one only, `usage` in the last."""
 
-    def add(self, chunk: C_contra, /) -> Sequence[D_co]: ...
-
-    def answer(self) -> A_co: ...
-
-
-class ChatGathering:
-    """The chunks of a chat."""
-
-    def __init__(self) -> None:
-        self._head = _Head()
-        self._deltas: list[ChatDelta] = []
-
-    def add(self, chunk: pb.ChatChunk) -> Sequence[ChatDelta]:
-        self._head.add(chunk)
-        deltas = [_chat_delta(delta) for delta in chunk.deltas]
-        self._deltas += deltas
-        return deltas
-
-    def answer(self) -> ChatAnswer:
-        head = self._head
-        prompt = [token for delta in self._deltas for token in delta.prompt_logprobs]
-        choices = [self._choice(index) for index in _indices(self._deltas)]
-        return ChatAnswer(head.id, head.model, head.version, choices, head.usage, prompt)
-
-    def _choice(self, index: int) -> ChatChoice:
-        mine = [delta for delta in self._deltas if delta.index == index]
-        return ChatChoice(
-            index=index,
-            text="".join(delta.text for delta in mine),
-            reasoning="".join(delta.reasoning for delta in mine),
-            tool_calls=_calls([piece for delta in mine for piece in delta.tool_calls]),
-            finish_reason=_last_reason(mine),
-            logprobs=[token for delta in mine for token in delta.logprobs],
-        )
+    id: str
+    model: str
+    version: int
+    deltas: Sequence[D]
+    usage: Usage | None
 
 
-class CompletionGathering:
-    """The chunks of a completion."""
-
-    def __init__(self) -> None:
-        self._head = _Head()
-        self._deltas: list[CompletionDelta] = []
-
-    def add(self, chunk: pb.CompletionChunk) -> Sequence[CompletionDelta]:
-        self._head.add(chunk)
-        deltas = [_completion_delta(delta) for delta in chunk.deltas]
-        self._deltas += deltas
-        return deltas
-
-    def answer(self) -> CompletionAnswer:
-        head = self._head
-        choices = [self._choice(index) for index in _indices(self._deltas)]
-        return CompletionAnswer(head.id, head.model, head.version, choices, head.usage)
-
-    def _choice(self, index: int) -> CompletionChoice:
-        mine = [delta for delta in self._deltas if delta.index == index]
-        tokens: list[TokenLogprob] = [token for delta in mine for token in delta.logprobs]
-        prompt = [token for delta in mine for token in delta.prompt_logprobs]
-        return CompletionChoice(index, "".join(delta.text for delta in mine), _last_reason(mine), tokens, prompt)
-
-
-class _Head:
-    """What is said once in a stream."""
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.model = ""
-        self.version = 0
-        self.usage = Usage()
-
-    def add(self, chunk: pb.ChatChunk | pb.CompletionChunk) -> None:
-        self.id = self.id or chunk.id
-        self.model = self.model or chunk.model
-        self.version = self.version or chunk.version
-        if chunk.HasField("usage"):
-            self.usage = usage(chunk.usage)
-
-
-def _chat_delta(given: pb.ChatDelta) -> ChatDelta:
-    return ChatDelta(
-        index=given.index,
-        text=given.text,
-        reasoning=given.reasoning,
-        tool_calls=[ToolCallDelta(call.index, call.id, call.name, call.arguments) for call in given.tool_calls],
-        logprobs=logprobs(given.logprobs),
-        finish_reason=finish_reason(given.finish_reason),
-        prompt_logprobs=logprobs(given.prompt_logprobs),
+def whole_chat(chunks: Sequence[Chunk[ChatDelta]]) -> ChatAnswer:
+    """The answer that the chunks of a chat make."""
+    deltas = [delta for chunk in chunks for delta in chunk.deltas]
+    return ChatAnswer(
+        *_head(chunks),
+        choices=[_chat_choice(index, deltas) for index in _indices(deltas)],
+        usage=_usage(chunks),
+        prompt_logprobs=[token for delta in deltas for token in delta.prompt_logprobs],
     )
 
 
-def _completion_delta(given: pb.CompletionDelta) -> CompletionDelta:
-    return CompletionDelta(
-        index=given.index,
-        text=given.text,
-        logprobs=logprobs(given.logprobs),
-        finish_reason=finish_reason(given.finish_reason),
-        prompt_logprobs=logprobs(given.prompt_logprobs),
+def whole_completion(chunks: Sequence[Chunk[CompletionDelta]]) -> CompletionAnswer:
+    """The answer that the chunks of a completion make."""
+    deltas = [delta for chunk in chunks for delta in chunk.deltas]
+    choices = [_completion_choice(index, deltas) for index in _indices(deltas)]
+    return CompletionAnswer(*_head(chunks), choices=choices, usage=_usage(chunks))
+
+
+def _chat_choice(index: int, deltas: Iterable[ChatDelta]) -> ChatChoice:
+    mine = [delta for delta in deltas if delta.index == index]
+    return ChatChoice(
+        index=index,
+        text="".join(delta.text for delta in mine),
+        reasoning="".join(delta.reasoning for delta in mine),
+        tool_calls=_calls([piece for delta in mine for piece in delta.tool_calls]),
+        finish_reason=_last_reason(mine),
+        logprobs=[token for delta in mine for token in delta.logprobs],
     )
+
+
+def _completion_choice(index: int, deltas: Iterable[CompletionDelta]) -> CompletionChoice:
+    mine = [delta for delta in deltas if delta.index == index]
+    return CompletionChoice(
+        index=index,
+        text="".join(delta.text for delta in mine),
+        finish_reason=_last_reason(mine),
+        logprobs=[token for delta in mine for token in delta.logprobs],
+        prompt_logprobs=[token for delta in mine for token in delta.prompt_logprobs],
+    )
+
+
+def _head(chunks: Sequence[Chunk[D]]) -> tuple[str, str, int]:
+    return (chunks[0].id, chunks[0].model, chunks[0].version) if chunks else ("", "", 0)
+
+
+def _usage(chunks: Iterable[Chunk[D]]) -> Usage:
+    return next((chunk.usage for chunk in chunks if chunk.usage is not None), Usage())
 
 
 def _indices(deltas: Iterable[ChatDelta | CompletionDelta]) -> list[int]:

@@ -7,25 +7,23 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
 import grpc
-import grpc.aio
 import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import Message
 
 from jubako_client import _methods as methods
 from jubako_client._asking import Prompts, chat_request, completion_request, prompts_of, require_known
-from jubako_client._connection import Settings
+from jubako_client._connection import AsyncConnection, Settings
 from jubako_client._failure import failure
-from jubako_client._gathering import ChatGathering, CompletionGathering
-from jubako_client._protos import inference
-from jubako_client._protos import jubako_v1 as pb
+from jubako_client._protos import inference as kserve
+from jubako_client._protos import jubako_v1 as v1
 from jubako_client._tensors import Array, Parameter, infer_request, stream_arrays
+from jubako_client.async_streams import AsyncStream
 from jubako_client.conversation import Conversation
 from jubako_client.errors import ModelNotFound, Unreachable
 from jubako_client.models import ModelVersion
 from jubako_client.options import CallOptions, ChatOptions, CompletionOptions
 from jubako_client.ranking import Classification, RankedDocument
-from jubako_client.streams import AsyncStream
 from jubako_client.text import ChatAnswer, ChatDelta, CompletionAnswer, CompletionDelta
 from jubako_client.tls import Tls
 
@@ -36,20 +34,41 @@ __all__ = ["AsyncClient"]
 
 M = TypeVar("M", bound=Message)
 A = TypeVar("A")
+D = TypeVar("D")
 
 AsyncChatStream: TypeAlias = AsyncStream[ChatDelta, ChatAnswer]
 AsyncCompletionStream: TypeAlias = AsyncStream[CompletionDelta, CompletionAnswer]
 
 
 class AsyncClient:
-    """As :class:`jubako_client.Client`, whose arguments and methods it has. It belongs to the event loop that first uses it.
+    """Asks the models of one server, over one connection that is kept and made again when it breaks.
 
     ::
 
         async with AsyncClient("127.0.0.1:50051") as client:
-            print((await client.chat("smollm2", "Say hello.", max_tokens=20)).text)
-            async for delta in await client.chat("smollm2", "Say hello.", stream=True):
-                print(delta.text, end="")
+            answer = await client.chat("smollm2", "Say hello.", max_tokens=20)
+            print(answer.text)
+
+    It belongs to the event loop that first uses it.
+
+    Every method takes the options `timeout_s`, `retries`, `request_id` and `traceparent` of
+    :class:`jubako_client.options.CallOptions` beside its own, and raises :class:`jubako_client.JubakoError` where there is no
+    answer. A model's name may have ``:`` and a version, or ``@`` and an alias, behind it.
+
+    Args:
+        target: The host and port of the server's gRPC.
+        api_key: Sent with each call as ``authorization: Bearer``.
+        timeout_s: Seconds that a call may take, retries included; None for any time. Calls can say otherwise.
+        retries: How often a call that changes nothing is made again when the server is not there, restarting or full. A stream
+            is not begun again after its first piece.
+        tls: True for TLS with the system's authorities, or the files to use. Without it the connection is not encrypted.
+        keepalive_s: During calls the server is asked for a sign of life after so many seconds of silence. One that gives none
+            within a third of that time counts as gone.
+        max_message_bytes: Largest answer that is taken.
+
+    Raises:
+        OSError: a file of `tls` can't be read.
+        ValueError: `api_key` can't be sent.
     """
 
     def __init__(
@@ -60,22 +79,23 @@ class AsyncClient:
         timeout_s: float | None = 600.0,
         retries: int = 2,
         tls: Tls | bool = False,
+        keepalive_s: float = 60.0,
         max_message_bytes: int = 256 * 1024 * 1024,
     ) -> None:
-        files = Tls() if tls is True else tls or None
-        self._settings = Settings(target, api_key, timeout_s, retries, files, max_message_bytes)
-        self._opened: grpc.aio.Channel | None = None
+        self._settings = Settings(target, api_key, timeout_s, retries, tls, keepalive_s, max_message_bytes)
+        self._connection = AsyncConnection(self._settings)
 
     async def close(self) -> None:
         """End the connection, and all calls on it."""
-        if self._opened is not None:
-            await self._opened.close()
+        await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    # Text
 
     @overload
     async def chat(
@@ -94,17 +114,25 @@ class AsyncClient:
     ) -> ChatAnswer | AsyncChatStream:
         """The next turn of a conversation, whole or, with `stream`, as it comes.
 
+        ::
+
+            answer = await client.chat("smollm2", [{"role": "user", "content": "Say hello."}], temperature=0, max_tokens=20)
+            print(answer.text, answer.finish_reason, answer.usage.total_tokens)
+            async for delta in await client.chat("smollm2", "Count to five.", stream=True, max_tokens=40):
+                print(delta.text, end="", flush=True)
+
+        Args:
+            messages: What the user says, or the turns so far: :class:`jubako_client.Message`, or dictionaries as OpenAI's API
+                has them.
+            options: See :class:`jubako_client.options.ChatOptions`.
+
         Raises:
             JubakoError: it can't be had; while the stream is read, if there is one.
         """
         request = chat_request(model, messages, options)
-        if not stream:
-            return await self._ask(methods.CHAT, request, options)
-        opened = self._channel.unary_stream(methods.CHAT_STREAM, pb.ChatRequest.SerializeToString, pb.ChatChunk.FromString)
-        patience, request_id, metadata = self._settings.attempt(options, idempotent=True)
-        return AsyncStream(
-            lambda timeout: opened(request, timeout=timeout, metadata=metadata), ChatGathering(), patience, request_id
-        )
+        if stream:
+            return self._stream(methods.CHAT_STREAM, request, options)
+        return await self._ask(methods.CHAT, request, options)
 
     @overload
     async def complete(
@@ -121,23 +149,39 @@ class AsyncClient:
     async def complete(
         self, model: str, prompts: Prompts, *, stream: bool = False, **options: Unpack[CompletionOptions]
     ) -> CompletionAnswer | AsyncCompletionStream:
-        """Continue prompts as they are, without a chat template: ``await client.complete("smollm2", "Once upon")``."""
+        """Continue prompts as they are, without a chat template.
+
+        ::
+
+            answer = await client.complete("smollm2", "Once upon a time", max_tokens=20)
+            print(answer.text)
+
+        Args:
+            prompts: A text, several, the token ids of one, or those of several.
+            options: See :class:`jubako_client.options.CompletionOptions`.
+
+        Raises:
+            JubakoError: it can't be had; while the stream is read, if there is one.
+        """
         request = completion_request(model, prompts, options)
-        if not stream:
-            return await self._ask(methods.COMPLETE, request, options)
-        opened = self._channel.unary_stream(
-            methods.COMPLETE_STREAM, pb.CompletionRequest.SerializeToString, pb.CompletionChunk.FromString
-        )
-        patience, request_id, metadata = self._settings.attempt(options, idempotent=True)
-        return AsyncStream(
-            lambda timeout: opened(request, timeout=timeout, metadata=metadata), CompletionGathering(), patience, request_id
-        )
+        if stream:
+            return self._stream(methods.COMPLETE_STREAM, request, options)
+        return await self._ask(methods.COMPLETE, request, options)
 
     async def embed(
         self, model: str, inputs: Prompts, *, dimensions: int | None = None, **options: Unpack[CallOptions]
     ) -> npt.NDArray[np.float32]:
-        """A vector for each input, of shape [inputs, dimensions]: ``await client.embed("minilm", ["a text", "another"])``."""
-        request = pb.EmbedRequest(model=model, inputs=prompts_of(inputs), dimensions=dimensions)
+        """A vector for each input, of shape [inputs, dimensions].
+
+        ::
+
+            vectors = await client.embed("minilm", ["a text", "another"])
+            print(vectors.shape, vectors.dtype)
+
+        Args:
+            dimensions: Keep so many of each vector's numbers, the first ones, of models made for that.
+        """
+        request = v1.EmbedRequest(model=model, inputs=prompts_of(inputs), dimensions=dimensions)
         return await self._ask(methods.EMBED, request, options)
 
     async def rerank(
@@ -150,20 +194,40 @@ class AsyncClient:
         return_documents: bool = True,
         **options: Unpack[CallOptions],
     ) -> list[RankedDocument]:
-        """The documents by how well they answer the query, the best first; only `top_n` of them, if that is given."""
-        request = pb.RerankRequest(model=model, query=query, documents=documents, top_n=top_n, return_documents=return_documents)
+        """The documents by how well they answer the query, the best first; only `top_n` of them, if that is given.
+
+        ::
+
+            ranked = await client.rerank("minilm", "a fruit", ["a stone", "an apple", "a bear"], top_n=2)
+            print([(found.index, found.relevance_score, found.document) for found in ranked])
+        """
+        request = v1.RerankRequest(model=model, query=query, documents=documents, top_n=top_n, return_documents=return_documents)
         return await self._ask(methods.RERANK, request, options)
 
     async def score(
         self, model: str, queries: str | Sequence[str], documents: Sequence[str], **options: Unpack[CallOptions]
     ) -> npt.NDArray[np.float64]:
-        """How well each document answers its query, or the only one; of shape [documents]."""
+        """How well each document answers its query, or the only one; of shape [documents].
+
+        ::
+
+            scores = await client.score("minilm", "a fruit", ["a stone", "an apple"])
+            print(scores.argmax())
+        """
         asked = [queries] if isinstance(queries, str) else queries
-        return await self._ask(methods.SCORE, pb.ScoreRequest(model=model, queries=asked, documents=documents), options)
+        return await self._ask(methods.SCORE, v1.ScoreRequest(model=model, queries=asked, documents=documents), options)
 
     async def classify(self, model: str, inputs: Prompts, **options: Unpack[CallOptions]) -> list[Classification]:
-        """The classes of each input."""
-        return await self._ask(methods.CLASSIFY, pb.ClassifyRequest(model=model, inputs=prompts_of(inputs)), options)
+        """The classes of each input.
+
+        ::
+
+            classes = await client.classify("length", ["a text", "another"])
+            print(classes[0].label, classes[0].probabilities)
+        """
+        return await self._ask(methods.CLASSIFY, v1.ClassifyRequest(model=model, inputs=prompts_of(inputs)), options)
+
+    # Tensors
 
     async def infer(
         self,
@@ -175,7 +239,12 @@ class AsyncClient:
         parameters: Mapping[str, Parameter] | None = None,
         **options: Unpack[CallOptions],
     ) -> dict[str, Array]:
-        """Tensors from tensors: ``await client.infer("double", {"x": np.ones((1, 3), np.float32)})``.
+        """Tensors from tensors.
+
+        ::
+
+            found = await client.infer("double", {"x": np.ones((1, 3), np.float32)})
+            print(found["y"])
 
         Args:
             inputs: Arrays by the names of the tensors, with the batch dimension where the model has one. Text becomes UTF-8.
@@ -184,7 +253,7 @@ class AsyncClient:
             parameters: Values beside the tensors, such as `priority`.
 
         Returns:
-            The outputs. BYTES are arrays of `bytes` objects; BF16 is float32.
+            The outputs. BYTES are arrays of `bytes` objects; BF16 is float32. Arrays of numbers are read-only.
         """
         return await self._ask(methods.INFER, infer_request(model, inputs, outputs, datatypes or {}, parameters or {}), options)
 
@@ -198,11 +267,17 @@ class AsyncClient:
         parameters: Mapping[str, Parameter] | None = None,
         **options: Unpack[CallOptions],
     ) -> AsyncIterator[dict[str, Array]]:
-        """As :meth:`infer`, for models that answer a request any number of times. It is never begun again."""
+        """As :meth:`infer`, for models that answer a request any number of times. It is never begun again.
+
+        ::
+
+            async for found in client.infer_stream("repeat", {"IN": np.array([3, 1, 2], np.int32)}):
+                print(found["OUT"])
+        """
         require_known(options)
         request = infer_request(model, inputs, outputs, datatypes or {}, parameters or {})
-        opened = self._channel.stream_stream(
-            methods.INFER_STREAM, inference.ModelInferRequest.SerializeToString, inference.ModelStreamInferResponse.FromString
+        opened = self._connection.channel().stream_stream(
+            methods.INFER_STREAM, kserve.ModelInferRequest.SerializeToString, kserve.ModelStreamInferResponse.FromString
         )
         patience, request_id, metadata = self._settings.attempt(options, idempotent=False)
         call = opened(iter([request]), timeout=patience.remaining_s(), metadata=metadata)
@@ -215,40 +290,112 @@ class AsyncClient:
         finally:
             call.cancel()
 
-    async def models(self, **options: Unpack[CallOptions]) -> list[ModelVersion]:
-        """The current version of each model."""
-        return await self._ask(methods.MODELS, pb.ListModelsRequest(), options)
-
-    async def model(self, name: str, **options: Unpack[CallOptions]) -> ModelVersion:
-        """The version that a name means."""
-        return await self._ask(methods.MODEL, pb.GetModelRequest(model=name), options)
-
-    async def versions(self, name: str, **options: Unpack[CallOptions]) -> list[ModelVersion]:
-        """All versions of a model, those that are not served included."""
-        return await self._ask(methods.VERSIONS, pb.ListVersionsRequest(model=name), options)
-
-    async def load(self, name: str, **options: Unpack[CallOptions]) -> list[ModelVersion]:
-        """Read an entry of the repository again and serve it. Returns its versions once it can be asked."""
-        return await self._ask(methods.LOAD, pb.LoadRequest(model=name), options)
-
-    async def unload(self, name: str, **options: Unpack[CallOptions]) -> None:
-        """Serve an entry no longer. Returns once its processes are gone."""
-        await self._ask(methods.UNLOAD, pb.UnloadRequest(model=name), options)
+    # What is served
 
     async def ready(self, model: str | None = None, **options: Unpack[CallOptions]) -> bool:
-        """Whether the server, or one model of it, can be asked; False where it can't be reached."""
+        """Whether the server, or one model of it, can be asked; False where it can't be reached.
+
+        ::
+
+            if not await client.ready("smollm2"):
+                print("later")
+        """
+        at_once: CallOptions = {"retries": 0, **options}
         try:
             if model is None:
-                return await self._ask(methods.READY, inference.ServerReadyRequest(), {"retries": 0, **options})
-            return await self._ask(methods.MODEL_READY, inference.ModelReadyRequest(name=model), {"retries": 0, **options})
+                return await self._ask(methods.READY, kserve.ServerReadyRequest(), at_once)
+            return await self._ask(methods.MODEL_READY, kserve.ModelReadyRequest(name=model), at_once)
         except (Unreachable, ModelNotFound):
             return False
 
+    async def models(self, **options: Unpack[CallOptions]) -> list[ModelVersion]:
+        """The current version of each model.
+
+        ::
+
+            for model in await client.models():
+                print(model.model, model.version, model.state, model.tasks)
+        """
+        return await self._ask(methods.MODELS, v1.ListModelsRequest(), options)
+
+    async def model(self, name: str, **options: Unpack[CallOptions]) -> ModelVersion:
+        """The version that a name means.
+
+        ::
+
+            version = await client.model("double")
+            print(version.signature)
+        """
+        return await self._ask(methods.MODEL, v1.GetModelRequest(model=name), options)
+
+    async def versions(self, name: str, **options: Unpack[CallOptions]) -> list[ModelVersion]:
+        """All versions of a model, those that are not served included.
+
+        ::
+
+            for version in await client.versions("double"):
+                print(version.version, version.state, version.aliases)
+        """
+        return await self._ask(methods.VERSIONS, v1.ListVersionsRequest(model=name), options)
+
+    # For administrators
+
+    async def index(self, *, ready: bool = False, **options: Unpack[CallOptions]) -> list[ModelVersion]:
+        """Every version of every entry of the repository, entries that can't be read included; or only those that are ready.
+
+        ::
+
+            for version in await client.index():
+                print(version.model, version.version, version.state, version.reason)
+        """
+        return await self._ask(methods.INDEX, v1.IndexRequest(ready=ready), options)
+
+    async def load(self, name: str, **options: Unpack[CallOptions]) -> list[ModelVersion]:
+        """Read an entry of the repository again and serve it. Returns its versions once it can be asked.
+
+        ::
+
+            versions = await client.load("minilm", timeout_s=120)
+            print(versions)
+        """
+        return await self._ask(methods.LOAD, v1.LoadRequest(model=name), options)
+
+    async def unload(self, name: str, **options: Unpack[CallOptions]) -> None:
+        """Serve an entry no longer. Returns once its processes are gone.
+
+        ::
+
+            await client.unload("language")
+        """
+        await self._ask(methods.UNLOAD, v1.UnloadRequest(model=name), options)
+
+    async def set_alias(self, name: str, alias: str, version: int, **options: Unpack[CallOptions]) -> ModelVersion:
+        """Let an alias mean a version from now on; one that is not served is loaded first.
+
+        ::
+
+            version = await client.set_alias("double", "stable", 1)
+            print(version.aliases)
+        """
+        return await self._ask(methods.SET_ALIAS, v1.SetAliasRequest(model=name, alias=alias, version=version), options)
+
+    async def delete_alias(self, name: str, alias: str, **options: Unpack[CallOptions]) -> None:
+        """Take an alias away.
+
+        ::
+
+            await client.set_alias("double", "trial", 1)
+            await client.delete_alias("double", "trial")
+        """
+        await self._ask(methods.DELETE_ALIAS, v1.DeleteAliasRequest(model=name, alias=alias), options)
+
+    # How
+
     async def _ask(self, method: methods.Method[M, A], request: Message, options: CallOptions) -> A:
-        if not isinstance(request, (pb.ChatRequest, pb.CompletionRequest)):
+        if not isinstance(request, (v1.ChatRequest, v1.CompletionRequest)):
             require_known(options)
         patience, request_id, metadata = self._settings.attempt(options, method.idempotent)
-        call = self._channel.unary_unary(method.path, type(request).SerializeToString, method.kind.FromString)
+        call = self._connection.channel().unary_unary(method.path, type(request).SerializeToString, method.kind.FromString)
         while True:
             try:
                 return method.read(await call(request, timeout=patience.remaining_s(), metadata=metadata))
@@ -259,9 +406,9 @@ class AsyncClient:
                 raise meant
             await asyncio.sleep(delay_s)
 
-    @property
-    def _channel(self) -> grpc.aio.Channel:
-        # Made when it is first used, in the loop that it belongs to.
-        if self._opened is None:
-            self._opened = self._settings.aio_channel()
-        return self._opened
+    def _stream(self, method: methods.Streamed[D, A], request: Message, options: CallOptions) -> AsyncStream[D, A]:
+        patience, request_id, metadata = self._settings.attempt(options, idempotent=True)
+        opened = self._connection.channel().unary_stream(method.path, type(request).SerializeToString, method.read)
+        return AsyncStream(
+            lambda timeout_s: opened(request, timeout=timeout_s, metadata=metadata), method.whole, patience, request_id
+        )

@@ -80,6 +80,9 @@ class ModelVersion:
         signature: Its tensors; None for models of text, and before it is loaded.
         adapters: Those of its served names that are LoRA adapters.
         created: When its folder was last changed, in seconds since 1970.
+        aliases: Those that mean this version: ``model@alias`` asks for it.
+        interface_digest: Of what a client relies on: the tasks and the signature. While it stays the same, so do they. Empty
+            before the version is loaded for the first time.
     """
 
     model: str
@@ -93,6 +96,8 @@ class ModelVersion:
     signature: Signature | None
     adapters: tuple[str, ...]
     created: int
+    aliases: tuple[str, ...]
+    interface_digest: str
 
 
 def model_version(given: pb.ModelVersion) -> ModelVersion:
@@ -109,6 +114,8 @@ def model_version(given: pb.ModelVersion) -> ModelVersion:
         signature=_signature(given.signature) if given.HasField("signature") else None,
         adapters=tuple(given.adapters),
         created=given.created,
+        aliases=tuple(given.aliases),
+        interface_digest=given.interface_digest,
     )
 
 

@@ -19,6 +19,8 @@ class CallOptions(TypedDict, total=False):
     """How often the call is made again where that is safe. Default: the client's."""
     request_id: str
     """Names the request in the server's log. Default: a fresh one."""
+    traceparent: str
+    """The trace that the call belongs to, as in https://www.w3.org/TR/trace-context/#traceparent-header. Default: none."""
 
 
 class Sampling(CallOptions, total=False):

@@ -188,17 +188,6 @@ def usage(given: pb.Usage) -> Usage:
     return Usage(given.prompt_tokens, given.completion_tokens, given.cached_tokens, given.reasoning_tokens)
 
 
-def finish_reason(given: int) -> FinishReason | None:
-    return _FINISH_REASONS.get(given)
-
-
-def logprobs(given: Iterable[pb.TokenLogprob]) -> list[TokenLogprob]:
-    return [
-        TokenLogprob(token.token, token.logprob, token.token_bytes, _token_id(token), [_top(top) for top in token.top_logprobs])
-        for token in given
-    ]
-
-
 def chat_answer(given: pb.ChatResponse) -> ChatAnswer:
     choices = [
         ChatChoice(
@@ -206,12 +195,12 @@ def chat_answer(given: pb.ChatResponse) -> ChatAnswer:
             text=_said(choice.message.content),
             reasoning=choice.message.reasoning,
             tool_calls=[ToolCall(call.id, call.name, call.arguments) for call in choice.message.tool_calls],
-            finish_reason=finish_reason(choice.finish_reason),
-            logprobs=logprobs(choice.logprobs),
+            finish_reason=_finish_reason(choice.finish_reason),
+            logprobs=_logprobs(choice.logprobs),
         )
         for choice in given.choices
     ]
-    return ChatAnswer(given.id, given.model, given.version, choices, usage(given.usage), logprobs(given.prompt_logprobs))
+    return ChatAnswer(given.id, given.model, given.version, choices, usage(given.usage), _logprobs(given.prompt_logprobs))
 
 
 def completion_answer(given: pb.CompletionResponse) -> CompletionAnswer:
@@ -219,13 +208,46 @@ def completion_answer(given: pb.CompletionResponse) -> CompletionAnswer:
         CompletionChoice(
             choice.index,
             choice.text,
-            finish_reason(choice.finish_reason),
-            logprobs(choice.logprobs),
-            logprobs(choice.prompt_logprobs),
+            _finish_reason(choice.finish_reason),
+            _logprobs(choice.logprobs),
+            _logprobs(choice.prompt_logprobs),
         )
         for choice in given.choices
     ]
     return CompletionAnswer(given.id, given.model, given.version, choices, usage(given.usage))
+
+
+def chat_delta(given: pb.ChatDelta) -> ChatDelta:
+    return ChatDelta(
+        index=given.index,
+        text=given.text,
+        reasoning=given.reasoning,
+        tool_calls=[ToolCallDelta(call.index, call.id, call.name, call.arguments) for call in given.tool_calls],
+        logprobs=_logprobs(given.logprobs),
+        finish_reason=_finish_reason(given.finish_reason),
+        prompt_logprobs=_logprobs(given.prompt_logprobs),
+    )
+
+
+def completion_delta(given: pb.CompletionDelta) -> CompletionDelta:
+    return CompletionDelta(
+        index=given.index,
+        text=given.text,
+        logprobs=_logprobs(given.logprobs),
+        finish_reason=_finish_reason(given.finish_reason),
+        prompt_logprobs=_logprobs(given.prompt_logprobs),
+    )
+
+
+def _finish_reason(given: int) -> FinishReason | None:
+    return _FINISH_REASONS.get(given)
+
+
+def _logprobs(given: Iterable[pb.TokenLogprob]) -> list[TokenLogprob]:
+    return [
+        TokenLogprob(token.token, token.logprob, token.token_bytes, _token_id(token), [_top(top) for top in token.top_logprobs])
+        for token in given
+    ]
 
 
 def _said(parts: Sequence[pb.ContentPart]) -> str:
