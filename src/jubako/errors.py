@@ -12,6 +12,7 @@
     │   ├── NotFound              404
     │   │   └── ModelNotFound     404    with the nearest names
     │   ├── MethodNotAllowed      405
+    │   ├── Conflict              409    not as things are on the server: the message says what has to change there first
     │   ├── PayloadTooLarge       413
     │   ├── UnsupportedMediaType  415
     │   └── Overloaded            429    the model's queue is full; nothing was started
@@ -38,6 +39,7 @@ import msgspec
 __all__ = [
     "ClientError",
     "ConfigurationError",
+    "Conflict",
     "DeadlineExceeded",
     "Forbidden",
     "InstanceLost",
@@ -160,6 +162,12 @@ class ModelNotFound(NotFound):
 class MethodNotAllowed(ClientError):
     http_status = 405
     grpc_code = "UNIMPLEMENTED"
+
+
+class Conflict(ClientError):
+    http_status = 409
+    openai_code = "conflict"
+    grpc_code = "FAILED_PRECONDITION"
 
 
 class PayloadTooLarge(ClientError):

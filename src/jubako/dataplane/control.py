@@ -8,7 +8,7 @@ import msgspec
 
 from jubako.errors import InternalError, JubakoError, ModelNotReady, WireError
 from jubako.messages import SharedRegion
-from jubako.runner.orders import Applied, ModelOrder, RegionOrder
+from jubako.runner.orders import AliasOrder, Applied, ModelOrder, RegionOrder
 
 
 class Control:
@@ -26,6 +26,12 @@ class Control:
 
     async def unload(self, model: str) -> int:
         return await self._post("/unload", ModelOrder(model))
+
+    async def set_alias(self, model: str, alias: str, version: int) -> int:
+        return await self._post("/alias", AliasOrder(model, alias, version))
+
+    async def delete_alias(self, model: str, alias: str) -> int:
+        return await self._post("/alias", AliasOrder(model, alias, None))
 
     async def register_region(self, region: SharedRegion) -> int:
         return await self._post("/register", region)

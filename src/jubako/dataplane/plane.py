@@ -130,6 +130,26 @@ class DataPlane:
         """
         await self._fleet.seen(await self._control.unload(model))
 
+    async def set_alias(self, model: str, alias: str, version: int) -> None:
+        """Let `alias` mean a version, which is loaded first if need be; return once new requests go there.
+
+        Raises:
+            InvalidRequest: the alias can't be one.
+            ModelNotFound: there is no such entry, or no such version of it.
+            ModelFailed: the version can't be loaded.
+            Conflict: the repository can't be written. Whatever is raised, the alias means what it meant.
+        """
+        await self._fleet.seen(await self._control.set_alias(model, alias, version))
+
+    async def delete_alias(self, model: str, alias: str) -> None:
+        """Let `alias` mean nothing.
+
+        Raises:
+            NotFound: there is no such entry, or it has no such alias.
+            Conflict: the repository can't be written; nothing has changed.
+        """
+        await self._fleet.seen(await self._control.delete_alias(model, alias))
+
     async def register_region(self, region: SharedRegion) -> None:
         """Let requests name shared memory of this machine.
 

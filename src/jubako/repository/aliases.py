@@ -7,10 +7,11 @@ declares.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jubako.errors import Conflict
 from jubako.model_names import WHAT_AN_ALIAS_IS, is_alias
 from jubako.repository.document import Document
 from jubako.repository.problem import Problem, shown_value
@@ -58,16 +59,28 @@ def read_aliases(folder: Path) -> Aliases:
     return Aliases(document, found, tuple(problems))
 
 
-def keep_alias(folder: Path, alias: str, number: int | None, declared: Mapping[str, int]) -> None:
+def keep_alias(folder: Path, alias: str, number: int | None, declared: Collection[str]) -> None:
     """Have `alias` mean the version `number` from now on, or nothing. It is on the disk when this returns.
 
     Args:
         declared: The aliases of model.yaml.
 
     Raises:
-        OSError: the file can't be read or written; nothing has changed.
+        Conflict: the file can't be read or written; nothing has changed.
     """
-    changed = {**read_aliases(folder).set, alias: number}
+    try:
+        before = read_aliases(folder)
+        if before.problems:
+            raise Conflict(f"The alias {alias!r} can't be kept, and nothing was changed: {before.problems[0]}")
+        _write(folder, {**before.set, alias: number}, declared)
+    except OSError as error:
+        raise Conflict(
+            f"The alias {alias!r} can't be kept, and nothing was changed: {error.filename} can't be written ({error.strerror}). "
+            f"Let the server write into the folder of {folder.name!r}, or declare the alias in its model.yaml and load it."
+        ) from None
+
+
+def _write(folder: Path, changed: Mapping[str, int | None], declared: Collection[str]) -> None:
     kept = {name: value for name, value in changed.items() if value is not None or name in declared}
     lines = (f"{name}: {'null' if value is None else value}\n" for name, value in sorted(kept.items()))
     file = folder / ALIASES_FILE

@@ -313,7 +313,7 @@ class ModelConfig:
     """Which versions are served: ``all``, a list of numbers, or a mapping such as ``latest: 2``. Default: the latest one."""
 
     aliases: dict[str, Annotated[int, Ge(1)]] = field(default_factory=dict)
-    """Names for versions, such as ``stable: 1``: requests for ``model@stable`` go to version 1, which is served for them, whatever
+    """Names for versions, such as ``stable: 1``: requests for ``model@stable`` go to version 1, which is served whatever
     `versions` says. What ``jubako alias`` has set, in the entry's ``aliases.yaml``, goes before this. Default: none."""
 
     inputs: list[TensorConfig] = field(default_factory=list)

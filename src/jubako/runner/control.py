@@ -7,6 +7,7 @@
 ``/readyz``     200 once every version that is loaded at the start is ready or given up; 503 before, and while draining
 ``/load``       POST {"model": name}: read the entry again and serve it, with what it needs; answered when done
 ``/unload``     POST {"model": name}: serve it no longer; answered when its processes are gone
+``/alias``      POST {"model": name, "alias": alias, "version": number}, or null for no version; answered when it is so
 ``/register``   POST a :class:`jubako.messages.SharedRegion`
 ``/unregister`` POST {"name": name}, or {"name": null} for all regions
 ==============  =====================================================================
@@ -32,7 +33,7 @@ from jubako.errors import InvalidRequest, JubakoError
 from jubako.messages import SharedRegion
 from jubako.process import on_termination
 from jubako.runner.deployments import Planner
-from jubako.runner.orders import Applied, ModelOrder, RegionOrder
+from jubako.runner.orders import AliasOrder, Applied, ModelOrder, RegionOrder
 from jubako.runner.supervisor import Supervisor
 from jubako.settings import Settings
 
@@ -49,7 +50,7 @@ def control_application(settings: Settings) -> Starlette:
 
     def supervisor() -> Supervisor:
         planner = Planner(settings.repository, settings.cache_dir)
-        return Supervisor(planner.read_all(settings.load), read=planner.read)
+        return Supervisor(planner.read_all(settings.load), read=planner.read, keep_alias=planner.keep_alias)
 
     return application(supervisor, settings.grace_period_s)
 
@@ -65,6 +66,7 @@ def application(make_supervisor: Callable[[], Supervisor], grace_period_s: float
             Route("/readyz", control.readyz),
             Route("/load", control.load, methods=["POST"]),
             Route("/unload", control.unload, methods=["POST"]),
+            Route("/alias", control.alias, methods=["POST"]),
             Route("/register", control.register, methods=["POST"]),
             Route("/unregister", control.unregister, methods=["POST"]),
         ],
@@ -123,6 +125,14 @@ class ControlPlane:
     async def unload(self, request: Request) -> Response:
         order = await _posted(request, ModelOrder)
         await self._supervisor.unload(order.model)
+        return self._applied()
+
+    async def alias(self, request: Request) -> Response:
+        order = await _posted(request, AliasOrder)
+        if order.version is None:
+            await self._supervisor.delete_alias(order.model, order.alias)
+        else:
+            await self._supervisor.set_alias(order.model, order.alias, order.version)
         return self._applied()
 
     async def register(self, request: Request) -> Response:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from jubako.backends.base import ModelSpec
+from jubako.errors import ModelFailed, ModelNotFound
 from jubako.messages import Task, VersionState, VersionStatus
 from jubako.repository.config import Limits
 
 Report = Callable[[str], None]
 """Takes a few words on how far something is. It may raise :class:`Abandoned`, to which the work should give way."""
+
+
+LEFT_OUT = "neither the version policy nor an alias chooses it"
+"""The reason of a version that is not served."""
 
 
 class Abandoned(Exception):
@@ -73,6 +78,9 @@ class Plan:
             UNLOADED for being left out by the version policy. An entry that is broken as a whole is one FAILED version 0.
         needs: Other models that must be served first, by any of their names.
         at_start: It is loaded when the runner starts, and not only on request.
+        aliases: The numbers of versions by their aliases.
+        by_policy: The numbers that the version policy chooses; the others that are run are run for their aliases. None: all.
+        spare: Versions that are not to be run and could be, by number.
     """
 
     model: str
@@ -80,11 +88,37 @@ class Plan:
     others: list[VersionStatus] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
     at_start: bool = True
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    by_policy: frozenset[int] | None = None
+    spare: Mapping[int, Callable[[], Deployment]] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
         """Every name of the model, without those of its versions."""
         return {self.model}.union(*(deployment.served_names for deployment in self.deployments))
+
+    @property
+    def named(self) -> frozenset[int]:
+        """The versions to which requests may go that name none."""
+        return self.by_policy if self.by_policy is not None else frozenset(each.version for each in self.deployments)
+
+    def deployment(self, number: int) -> Deployment:
+        """One version, to be run or not.
+
+        Raises:
+            ModelNotFound: there is none of that number; the message says which there are.
+            ModelFailed: it can't be run; the message says why.
+        """
+        if (found := next((each for each in self.deployments if each.version == number), None)) is not None:
+            return found
+        if (spare := self.spare.get(number)) is not None:
+            return spare()
+        for status in self.others:
+            if status.version in (0, number):
+                raise ModelFailed(f"Version {number} of the model {self.model!r} can't be run: {status.reason}")
+        known = sorted({*self.spare, *(each.version for each in self.deployments), *(status.version for status in self.others)})
+        there_is = f"it has {', '.join(map(str, known))}" if known else "it has none"
+        raise ModelNotFound(f"The model {self.model!r} has no version {number}; {there_is}.", param="version")
 
     def shown(self, state: VersionState, reason: str) -> list[VersionStatus]:
         """The versions, where none of them is run: `state` says why."""

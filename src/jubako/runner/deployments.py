@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 from jubako.backends.base import ModelSpec
@@ -14,19 +15,19 @@ from jubako.conversion import Conversion, converted_weights, converting_interpre
 from jubako.environments import Tenant, interpreter, located
 from jubako.errors import ConfigurationError, ModelNotFound, ModelNotReady
 from jubako.messages import VersionState, VersionStatus
+from jubako.repository.aliases import keep_alias
 from jubako.repository.cache import Cache
-from jubako.repository.entry import Entry, read_entry
+from jubako.repository.document import Document
+from jubako.repository.entry import MODEL_FILE, Entry, read_entry
 from jubako.repository.problem import Problem
 from jubako.repository.progress import Silent
 from jubako.repository.repository import Model, Version, read_repository
 from jubako.repository.selection import check_names, selected, with_versions
 from jubako.repository.sources import fetch_weights
-from jubako.runner.deployment import Deployment, Plan, Report
+from jubako.runner.deployment import LEFT_OUT, Deployment, Plan, Report
 from jubako.runner.fingerprint import fingerprint
 
 log = logging.getLogger(__name__)
-
-LEFT_OUT = "the version policy does not select it"
 
 
 class Planner:
@@ -73,12 +74,23 @@ class Planner:
             return _broken_plan(name, problems)
         return self._plan(entry.model)
 
+    def keep_alias(self, name: str, alias: str, number: int | None) -> None:
+        """Write to the entry's folder that `alias` means a version, or nothing.
+
+        Raises:
+            Conflict: it can't be written; nothing has changed.
+        """
+        folder = self._root / name
+        file = folder / MODEL_FILE
+        declared = Document.read(file).fields.get("aliases") if file.is_file() else None
+        keep_alias(folder, alias, number, declared if isinstance(declared, dict) else {})
+
     def _plan(self, model: Model) -> Plan:
         self._warn(model)
         model = with_versions(model, self._load)
         chosen = set(model.chosen_numbers)
         numbers = {version.number for version in model.versions} | model.broken_versions.keys()
-        left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in numbers - chosen]
+        left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in sorted(numbers - chosen)]
         broken = [
             _not_run(model, number, "FAILED", _sentences(problems))
             for number, problems in model.broken_versions.items()
@@ -86,7 +98,16 @@ class Planner:
         ]
         cache = Cache(self._cache_dir)
         deployments = [deployment(model, version, cache) for version in model.served_versions]
-        return Plan(model=model.name, deployments=deployments, others=left_out + broken, needs=list(model.needs))
+        spare = {each.number: partial(deployment, model, each, cache) for each in model.versions if each.number not in chosen}
+        return Plan(
+            model=model.name,
+            deployments=deployments,
+            others=left_out + broken,
+            needs=list(model.needs),
+            aliases=model.aliases,
+            by_policy=frozenset(model.policy_numbers),
+            spare=spare,
+        )
 
     def _warn(self, model: Model) -> None:
         for warning in map(str, model.warnings):

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from jubako.backends.base import ModelSpec
+from jubako.repository.aliases import ALIASES_FILE
 from jubako.repository.model import Model, Version
 from jubako.repository.source import FileSource
 
-DECLARATIONS = {"model.yaml", "version.yaml", "config.pbtxt"}
-"""Files whose meaning is in the specification: a change that means the same is none."""
+DECLARATIONS = {"model.yaml", "version.yaml", "config.pbtxt", ALIASES_FILE}
+"""Files whose meaning is in the specification, or is nothing to an instance: a change that means the same is none."""
 
 
 def fingerprint(model: Model, version: Version, spec: ModelSpec) -> str:

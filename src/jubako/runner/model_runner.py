@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from jubako.errors import ModelFailed
+from jubako.errors import ModelFailed, NotFound
 from jubako.messages import VersionStatus
-from jubako.runner.deployment import Deployment, Plan
+from jubako.runner.deployment import LEFT_OUT, Deployment, Plan
 from jubako.runner.premises import Premises
 from jubako.runner.version_runner import VersionRunner
 
@@ -28,6 +28,8 @@ WAITING = "waiting for the models that it needs"
 class ModelRunner:
     """The versions of one model.
 
+    Which versions have aliases is the model's to say, not theirs: so an alias passes from one to another in a single snapshot.
+
     A version that is served and whose entry has changed gets a successor, which is shown once it is ready and takes over then;
     so there may be two generations of a version, and for a while a third that finishes its calls.
     """
@@ -39,6 +41,8 @@ class ModelRunner:
         self._successors: set[VersionRunner] = set()
         self._leaving: dict[VersionRunner, asyncio.Task[None]] = {}
         self._others: list[VersionStatus] = []
+        self._named: frozenset[int] = frozenset()
+        self._aliases: Mapping[str, int] = {}
         self._loading = asyncio.Lock()
         self._unloads = 0
 
@@ -46,26 +50,34 @@ class ModelRunner:
     def ready(self) -> bool:
         return any(version.ready for version in self._served.values())
 
+    @property
+    def loaded(self) -> bool:
+        """Whether any version is run, well or not."""
+        return bool(self._served)
+
     def statuses(self) -> list[VersionStatus]:
         """One status for each version that there is, by number."""
         shown = {status.version: status for status in self._others}
         shown |= {version.number: _as_unloading(version.status()) for version in self._leaving}
         shown |= {number: version.status() for number, version in self._served.items()}
-        return [shown[number] for number in sorted(shown)]
+        return [self._with_names(shown[number]) for number in sorted(shown)]
 
     def start(self, plan: Plan) -> None:
         """Begin to serve what `plan` says."""
         self._served = {deployment.version: VersionRunner(deployment, self._premises) for deployment in plan.deployments}
         self._others = plan.others
+        self._take_names(plan)
 
     def postpone(self, plan: Plan) -> None:
         """Show what `plan` says, and serve it only once :meth:`load` is called."""
         self._others = plan.shown("UNLOADED", ON_REQUEST.format(model=self.name))
+        self._take_names(plan)
 
     def wait(self, plan: Plan) -> None:
         """Show what `plan` says as being loaded, unless something is served in its place; :meth:`load` must follow."""
         if not self._served:
             self._others = plan.shown("LOADING", WAITING)
+            self._take_names(plan)
             self._premises.changed()
 
     async def load(self, read: Callable[[], Awaitable[Plan]], obtain: Callable[[Plan], Awaitable[str]]) -> None:
@@ -86,8 +98,7 @@ class ModelRunner:
             # Not under the lock: models that wait for each other must not hold each other up.
             missing = await obtain(await read())
             async with self._loading:
-                if self._unloads != unloads:
-                    raise ModelFailed(f"The model {self.name!r} could not be loaded: it was unloaded meanwhile.")
+                self._require_no_unload_since(unloads)
                 plan = await read()
                 failures = await self._serve_all(plan.failed(missing) if missing else plan)
         except Exception as error:
@@ -95,6 +106,45 @@ class ModelRunner:
             raise
         if failures:
             raise ModelFailed(f"The model {self.name!r} could not be loaded: {' '.join(failures)}")
+
+    async def set_alias(
+        self, alias: str, number: int, read: Callable[[], Awaitable[Plan]], keep: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Let `alias` mean a version; return once every new request goes there. A version that is not served is served first.
+
+        Args:
+            read: As :meth:`load`; called only if the version is not served.
+            keep: Writes the alias down, once the version can be asked.
+
+        Raises:
+            ModelNotFound: there is no such version.
+            ModelFailed: the version can't be loaded.
+            Conflict: `keep` could not do it. Whatever is raised, nothing has changed.
+        """
+        unloads = self._unloads
+        async with self._loading:
+            self._require_no_unload_since(unloads)
+            try:
+                await self._serve_number(number, read)
+                await keep()
+                self._aliases = {**self._aliases, alias: number}
+            finally:
+                self._retire_nameless()
+
+    async def delete_alias(self, alias: str, keep: Callable[[], Awaitable[None]]) -> None:
+        """Let `alias` mean nothing. A version that was served for it alone is served no longer.
+
+        Raises:
+            NotFound: there is no such alias; the message says which there are.
+            Conflict: `keep` could not write it down; nothing has changed.
+        """
+        async with self._loading:
+            if alias not in self._aliases:
+                there_is = f"it has {', '.join(sorted(self._aliases))}" if self._aliases else "it has none"
+                raise NotFound(f"The model {self.name!r} has no alias {alias!r}; {there_is}.", param="alias")
+            await keep()
+            self._aliases = {name: number for name, number in self._aliases.items() if name != alias}
+            self._retire_nameless()
 
     async def unload(self) -> None:
         """Serve nothing any more; return once no process is left. Calls in flight are finished first, a load is given up."""
@@ -128,15 +178,45 @@ class ModelRunner:
 
     async def _serve_all(self, plan: Plan) -> list[str]:
         """Serve what `plan` says; returns what is wrong with it, in sentences."""
-        if plan.deployments or not self._served:
+        first = not self._served
+        if plan.deployments or first:
             self._others = plan.others
+        if first:
+            self._take_names(plan)
+        else:
+            # Until all are well, those that had the name before have it too: one of them is ready.
+            self._named |= plan.named
         failures = [_failure(status) for status in plan.others if status.state == "FAILED"]
         settled = await asyncio.gather(*(self._take_over(version) for version in self._begin(plan.deployments)))
         failures += [failure for failure in settled if failure]
         if not failures:
+            self._take_names(plan)
             self._retire_all_but({deployment.version for deployment in plan.deployments})
         self._premises.changed()
         return failures
+
+    async def _serve_number(self, number: int, read: Callable[[], Awaitable[Plan]]) -> None:
+        """Return once the version can be asked; it is begun if it is not served.
+
+        Raises:
+            ModelNotFound, ModelFailed: it can't be.
+        """
+        served = self._served.get(number)
+        if served is None or served.failed:
+            self._serve(VersionRunner((await read()).deployment(number), self._premises))
+        if failure := await self._take_over(self._served[number]):
+            raise ModelFailed(f"Version {number} of the model {self.name!r} could not be loaded: {failure}")
+
+    def _take_names(self, plan: Plan) -> None:
+        self._named, self._aliases = plan.named, plan.aliases
+
+    def _with_names(self, status: VersionStatus) -> VersionStatus:
+        aliases = sorted(alias for alias, number in self._aliases.items() if number == status.version)
+        return msgspec.structs.replace(status, aliases=aliases, has_name=not status.version or status.version in self._named)
+
+    def _require_no_unload_since(self, unloads: int) -> None:
+        if self._unloads != unloads:
+            raise ModelFailed(f"The model {self.name!r} could not be loaded: it was unloaded meanwhile.")
 
     def _wait_no_longer(self, reason: str) -> None:
         self._others = [
@@ -184,6 +264,15 @@ class ModelRunner:
         if before is not None:
             self._retire(before)
 
+    def _retire_nameless(self) -> None:
+        """Serve only what the version policy or an alias chooses."""
+        needed = {*self._named, *self._aliases.values()}
+        left_out = [_as_left_out(version.status()) for number, version in self._served.items() if number not in needed]
+        numbers = {status.version for status in left_out}
+        self._others = [status for status in self._others if status.version not in numbers] + left_out
+        self._retire_all_but(needed)
+        self._premises.changed()
+
     def _retire_all_but(self, numbers: set[int]) -> None:
         for number in self._served.keys() - numbers:
             self._retire(self._served.pop(number))
@@ -206,6 +295,10 @@ def _failure(status: VersionStatus) -> str:
 
 def _as_unloading(status: VersionStatus) -> VersionStatus:
     return msgspec.structs.replace(status, state="UNLOADED", reason="being unloaded: it finishes the calls in flight")
+
+
+def _as_left_out(status: VersionStatus) -> VersionStatus:
+    return msgspec.structs.replace(status, state="UNLOADED", reason=LEFT_OUT, instances=[], info=None)
 
 
 def _as_unloaded(status: VersionStatus) -> VersionStatus:

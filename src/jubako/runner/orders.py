@@ -11,6 +11,14 @@ class ModelOrder(Struct, frozen=True, forbid_unknown_fields=True):
     model: str
 
 
+class AliasOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Let `alias` mean a version of `model`, or nothing where that is None."""
+
+    model: str
+    alias: str
+    version: int | None
+
+
 class RegionOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Forget the shared memory region `name`; None for all."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jubako.errors import JubakoError, ModelFailed, ModelNotFound, ModelNotReady
+from jubako.errors import Conflict, InvalidRequest, JubakoError, ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import SharedRegion, Snapshot
+from jubako.model_names import WHAT_AN_ALIAS_IS, is_alias
 from jubako.runner.daemon_thread import in_daemon_thread
 from jubako.runner.deployment import Plan
 from jubako.runner.model_runner import ModelRunner
@@ -27,6 +29,10 @@ ReadPlan = Callable[[str], Plan]
 """What the entry of this name says now. It reads files, so it runs in a thread. Raises ModelNotFound."""
 
 
+KeepAlias = Callable[[str, str, int | None], None]
+"""Writes down for a model that an alias means the version of a number, or nothing. It runs in a thread. Raises Conflict."""
+
+
 class Supervisor:
     """All models of one repository, as a context: entering starts them, leaving ends every process and socket.
 
@@ -35,6 +41,7 @@ class Supervisor:
     Args:
         plans: What to run. Each model lives and fails on its own, but for those that need others.
         read: Reads an entry again when it is to be loaded, on request or once what it needs is there. Default: nothing can be.
+        keep_alias: Writes down what an alias means. Default: none can be set.
         policy: How patiently failures are met.
         socket_parent: Where to make the folder of the sockets. Default: the system's temporary folder.
     """
@@ -44,11 +51,13 @@ class Supervisor:
         plans: Sequence[Plan],
         *,
         read: ReadPlan | None = None,
+        keep_alias: KeepAlias | None = None,
         policy: RestartPolicy | None = None,
         socket_parent: Path | None = None,
     ) -> None:
         self._plans = plans
         self._read = read or _read_nothing
+        self._keep_alias = keep_alias or _keep_nothing
         self._policy = policy or RestartPolicy()
         self._socket_parent = socket_parent
         self._premises: Premises
@@ -125,6 +134,31 @@ class Supervisor:
             log.warning("%s is unloaded, and %s will fail to ask it until it is loaded again", model, ", ".join(dependents))
         await self._see_through(self._models[model].unload())
 
+    async def set_alias(self, model: str, alias: str, number: int) -> None:
+        """Let `alias` mean a version of `model`; return once every new request goes there.
+
+        A model that is not loaded is loaded first, and so is the version.
+
+        Raises:
+            InvalidRequest: the alias can't be one.
+            ModelNotFound: there is no such entry, or no such version of it.
+            ModelFailed: the version can't be loaded.
+            Conflict: the repository can't be written. Whatever is raised, the alias means what it meant.
+        """
+        if not is_alias(alias):
+            raise InvalidRequest(f"{alias!r} can't be an alias: {WHAT_AN_ALIAS_IS}.", param="alias")
+        await self._see_through(self._set_alias(model, alias, number))
+
+    async def delete_alias(self, model: str, alias: str) -> None:
+        """Let `alias` mean nothing.
+
+        Raises:
+            ModelNotFound: there is no such entry.
+            NotFound: it has no such alias.
+            Conflict: the repository can't be written; nothing has changed.
+        """
+        await self._see_through(self._delete_alias(model, alias))
+
     def register_region(self, region: SharedRegion) -> None:
         """
         Raises:
@@ -175,6 +209,22 @@ class Supervisor:
         if name not in self._models:
             await in_daemon_thread(lambda: self._read(name))
         await self._model(name).load(lambda: self._plan(name), self._obtain)
+
+    async def _set_alias(self, name: str, alias: str, number: int) -> None:
+        if name not in self._models or not self._models[name].loaded:
+            # One of its versions may be broken beside the one that is meant.
+            with suppress(ModelFailed):
+                await self._load(name)
+        await self._model(name).set_alias(alias, number, lambda: self._plan(name), self._keeping(name, alias, number))
+
+    async def _delete_alias(self, name: str, alias: str) -> None:
+        if name not in self._models:
+            plan = await self._plan(name)
+            self._model(name).postpone(plan)
+        await self._models[name].delete_alias(alias, self._keeping(name, alias, None))
+
+    def _keeping(self, name: str, alias: str, number: int | None) -> Callable[[], Awaitable[None]]:
+        return lambda: in_daemon_thread(lambda: self._keep_alias(name, alias, number))
 
     async def _plan(self, name: str) -> Plan:
         plan = await in_daemon_thread(lambda: self._read(name))
@@ -255,6 +305,10 @@ class Supervisor:
 
 def _shutting_down() -> ModelNotReady:
     return ModelNotReady("The server is shutting down. Try again in a moment.", retry_after_s=2)
+
+
+def _keep_nothing(model: str, alias: str, number: int | None) -> None:
+    raise Conflict(f"The model {model!r} comes from no repository, so no alias of it can be kept.")
 
 
 def _read_nothing(model: str) -> Plan:
