@@ -1,0 +1,68 @@
+/** One call, over all its attempts. */
+
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { Cancelled, type JubakoError } from "./errors.js";
+import { failure } from "./failure.js";
+import type { CallOptions } from "./options.js";
+import type { Patience } from "./patience.js";
+
+/** What all attempts have in common: a name, metadata, what cancels them, and when they must have ended. */
+export class Call {
+  /** Names the call in the server's log. */
+  readonly requestId: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+  readonly #patience: Patience;
+
+  constructor(options: CallOptions, patience: Patience, apiKey: string | undefined) {
+    this.requestId = options.requestId ?? `req-${randomUUID().replaceAll("-", "")}`;
+    this.headers = {
+      "x-request-id": this.requestId,
+      ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      ...(options.traceparent !== undefined && { traceparent: options.traceparent }),
+    };
+    this.signal = options.signal;
+    this.#patience = patience;
+  }
+
+  /** Milliseconds that the next attempt may take; undefined for any time. */
+  get timeoutMs(): number | undefined {
+    return this.#patience.remainingMs();
+  }
+
+  /** What ends a stream of the call: that it is cancelled, or `left`, by whoever reads it. */
+  endedBy(left: AbortController): AbortSignal {
+    return this.signal === undefined ? left.signal : AbortSignal.any([left.signal, this.signal]);
+  }
+
+  /** The error that the end of an attempt means. */
+  failure(thrown: unknown): JubakoError {
+    return this.signal?.aborted ? this.#cancelled() : failure(thrown, this.requestId);
+  }
+
+  /**
+   * Waits until the call is to be made again after an attempt failed.
+   *
+   * @param signal - Ends the wait. Default: what cancels the call.
+   * @throws JubakoError `error`, if it is not; Cancelled, if the call is cancelled meanwhile.
+   */
+  async pauseAfter(error: JubakoError, signal: AbortSignal | undefined = this.signal): Promise<void> {
+    const delayMs = this.#patience.delayMs(error);
+    if (delayMs === undefined) {
+      throw error;
+    }
+    try {
+      await pause(delayMs, undefined, signal && { signal });
+    } catch {
+      if (this.signal?.aborted) {
+        throw this.#cancelled();
+      }
+    }
+  }
+
+  #cancelled(): Cancelled {
+    const facts = { status: "CANCELLED", requestId: this.requestId, cause: this.signal?.reason };
+    return new Cancelled("The call was cancelled.", facts);
+  }
+}
