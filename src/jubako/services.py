@@ -22,6 +22,8 @@ from jubako.dataplane.control import Control
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
+from jubako.access.guard import Guard
+from jubako.backends.declarations import BACKENDS
 from jubako.grpc.front import grpc_server
 from jubako.grpc.transport.tls import Certificates, Files
 from jubako.http import protocol
@@ -62,7 +64,8 @@ class GatewayService(Service):  # type: ignore[misc]
             fleet = Fleet(lambda: watch(runner))
             fleet.start()
             plane = DataPlane(fleet, Metrics(_metrics_folder(settings)), Control(runner), shares_memory=_shares_memory(settings))
-            grpc = grpc_server(plane, settings, fleet.changed, tracing)
+        guard = Guard.of(settings)
+            grpc = grpc_server(plane, settings, fleet.changed, tracing, guard)
             on_termination(grpc.drain)
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))
             try:
@@ -72,7 +75,7 @@ class GatewayService(Service):  # type: ignore[misc]
                 await grpc.stop(settings.grace_period_s + LAST_WORDS_S / 2)
                 await fleet.stop()
 
-        return application(lifespan, settings, tracing)
+        return application(lifespan, settings, tracing, guard)
 
     def _runner_socket(self) -> str:
         for dependency in self.dependencies.values():

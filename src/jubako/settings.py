@@ -23,6 +23,8 @@ from jubako.paths import default_cache, default_repository
 
 PREFIX = "JUBAKO_"
 CONFIG_VARIABLE = "JUBAKO_CONFIG"
+KEY_VARIABLE = "JUBAKO_API_KEY"
+"""The key that commands send to a server; no setting of the server's."""
 
 Origin = Literal["flag", "environment", "file", "default"]
 FlagValue = str | bool
@@ -73,6 +75,10 @@ class Settings(BaseModel):
     show nothing."""
 
     workers: int = Field(default=1, ge=1, le=256)
+    api_keys: Path | None = None
+    """TOML file of the keys that callers must have, which ``jubako key create`` makes; a changed file is taken without a restart.
+    Default none: nobody is asked for a key."""
+
     """Gateway processes that share the port. One answers thousands of requests a second. Default 1."""
 
     cache_dir: Path = Field(default_factory=default_cache)
@@ -97,12 +103,12 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines to write. Default info."""
 
-    @field_validator("grpc_tls_cert", "grpc_tls_key", "grpc_tls_client_ca", mode="before")
+    @field_validator("api_keys", "grpc_tls_cert", "grpc_tls_key", "grpc_tls_client_ca", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("repository", "cache_dir", "grpc_tls_cert", "grpc_tls_key", "grpc_tls_client_ca")
+    @field_validator("repository", "cache_dir", "api_keys", "grpc_tls_cert", "grpc_tls_key", "grpc_tls_client_ca")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Server processes run in other folders than the shell that named the path.
@@ -208,7 +214,7 @@ def _notes() -> list[str]:
     known = {variable_of(name) for name in Settings.model_fields}
     return [
         f"The environment variable {variable} is not a setting; did you mean {close[0]}?"
-        for variable in sorted(set(os.environ) - known - {CONFIG_VARIABLE})
+        for variable in sorted(set(os.environ) - known - {CONFIG_VARIABLE, KEY_VARIABLE})
         if variable.startswith(PREFIX) and (close := get_close_matches(variable, known, n=1, cutoff=0.85))
     ]
 

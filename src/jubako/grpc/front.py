@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jubako.access.guard import Guard
 from jubako.dataplane.protocol import Plane
 from jubako.grpc import health, reflection
 from jubako.grpc.access_log import AccessLog
@@ -16,13 +17,14 @@ from jubako.protos.pool import POOL
 from jubako.settings import Settings
 
 
-def grpc_server(plane: Plane, settings: Settings, changed: Changed, tracing: Tracing) -> Server:
+def grpc_server(plane: Plane, settings: Settings, changed: Changed, tracing: Tracing, guard: Guard | None) -> Server:
     """The server, not yet started.
 
     Args:
         settings: The fields of gRPC, `access_log` and `log_format` are used.
         changed: Returns when the models or the server's readiness have changed.
         tracing: The trace settings, which HTTP shares.
+        guard: Asks for keys, as for HTTP; None: nobody is asked for one.
     """
     own = [SERVICE, *v1.SERVICES]
     table = [
@@ -37,4 +39,4 @@ def grpc_server(plane: Plane, settings: Settings, changed: Changed, tracing: Tra
         keepalive_s=settings.grpc_keepalive_s,
         keepalive_timeout_s=settings.grpc_keepalive_timeout_s,
     )
-    return Server({method.path: method for method in table}, limits, fresh_id, AccessLog(settings).add)
+    return Server({method.path: method for method in table}, limits, fresh_id, AccessLog(settings).add, guard)

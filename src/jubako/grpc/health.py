@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from jubako.access.scope import OPEN
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, ModelNotFound, ModelNotReady, NotFound
 from jubako.grpc.translation import parsed, unary
@@ -33,8 +34,8 @@ class Health:
 
     def methods(self) -> list[Method]:
         return [
-            unary(f"/{SERVICE}/Check", pb.HealthCheckRequest, self._check, self._plane, probe=True),
-            Method(f"/{SERVICE}/Watch", streaming=self._watch, probe=True),
+            unary(f"/{SERVICE}/Check", pb.HealthCheckRequest, self._check, self._plane, OPEN, probe=True),
+            Method(f"/{SERVICE}/Watch", OPEN, streaming=self._watch, probe=True),
         ]
 
     async def _check(self, request: pb.HealthCheckRequest, plane: Plane, call: Call) -> pb.HealthCheckResponse:

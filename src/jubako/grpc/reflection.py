@@ -8,6 +8,7 @@ from typing import Final
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from jubako.access.scope import OPEN
 from jubako.grpc.translation import parsed
 from jubako.grpc.transport.call import Call, Method
 from jubako.grpc.transport.status import CODES
@@ -27,7 +28,7 @@ class Reflection:
 
     def methods(self) -> list[Method]:
         return [
-            Method(f"/{service}/ServerReflectionInfo", streaming=self._answer_all, probe=True)
+            Method(f"/{service}/ServerReflectionInfo", OPEN, streaming=self._answer_all, probe=True)
             for service in (SERVICE, OLDER_SERVICE)
         ]
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from jubako.access.scope import Access
+from jubako.dataplane.limited import seen_by
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest
 from jubako.grpc.transport.call import Call, Method, Unary
@@ -31,30 +33,30 @@ def parsed(kind: type[M], message: Buffer) -> M:
         raise InvalidRequest(f"The message is no {kind.DESCRIPTOR.full_name}.") from None
 
 
-def unary(path: str, kind: type[M], answer: Answer[M], plane: Plane, *, probe: bool = False) -> Method:
-    """The method at `path`, whose requests are of this kind."""
+def unary(path: str, kind: type[M], answer: Answer[M], plane: Plane, access: Access, *, probe: bool = False) -> Method:
+    """The method at `path`, whose requests are of this kind. It is answered from the plane as the caller sees it."""
 
     async def handle(message: Buffer, call: Call) -> Sequence[Buffer]:
-        return [(await answer(_request(kind, message, call), plane, call)).SerializeToString()]
+        return [(await answer(_request(kind, message, call), seen_by(plane, call.key), call)).SerializeToString()]
 
     handler: Unary = handle
-    return Method(path, unary=handler, probe=probe)
+    return Method(path, access, unary=handler, probe=probe)
 
 
-def streaming(path: str, kind: type[M], answers: Answers[M], plane: Plane) -> Method:
+def streaming(path: str, kind: type[M], answers: Answers[M], plane: Plane, access: Access) -> Method:
     """The method at `path` that answers one request of this kind with a stream; a client that leaves ends it."""
 
     async def handle(call: Call) -> None:
         message = await anext(call.messages(), None)
         if message is None:
             raise InvalidRequest("The method takes one message; none came.")
-        async with aclosing(answers(_request(kind, message, call), plane, call)) as stream:
+        async with aclosing(answers(_request(kind, message, call), seen_by(plane, call.key), call)) as stream:
             async for answer in stream:
                 await call.send([answer.SerializeToString()])
         # Whole even if the server has begun to leave meanwhile.
         call.finish(OK)
 
-    return Method(path, streaming=handle)
+    return Method(path, access, streaming=handle)
 
 
 def _request(kind: type[M], message: Buffer, call: Call) -> M:

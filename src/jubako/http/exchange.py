@@ -46,6 +46,7 @@ class Exchange:
         request_id: The client's ``x-request-id`` if it is printable ASCII of at most 128 characters, else a fresh one.
         names: What the path names, by the names in the route's pattern.
         model: The folder name of the model that answers, once it is known; for the log.
+        key: The name of the key that the caller has, where keys are asked for; for the log.
         status: The status sent, 0 before.
         bytes_sent: Bytes of the body sent so far.
         error: The kind of the error that ended it, if one did; for the log.
@@ -62,6 +63,7 @@ class Exchange:
         "finished",
         "headers",
         "is_probe",
+        "key",
         "method",
         "model",
         "names",
@@ -79,6 +81,7 @@ class Exchange:
         self.request_id = self._accept_request_id()
         self.names: dict[str, str] = {}
         self.model = ""
+        self.key = ""
         self.status = 0
         self.bytes_sent = 0
         self.error = ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import unquote
 
+from jubako.access.scope import Access
 from jubako.dataplane.protocol import Plane
-from jubako.errors import JubakoError, MethodNotAllowed, NotFound
+from jubako.errors import JubakoError, MethodNotAllowed, NotFound, Unauthorized
 from jubako.http.exchange import Exchange, Header
 
 Endpoint = Callable[[Exchange, Plane], Awaitable[None]]
@@ -24,16 +26,23 @@ REMEMBERED_BYTES = 512
 _NAME = re.compile(r"\{(\w+(?::path)?)\}")
 
 
+class Guarded(NamedTuple):
+    """An endpoint, and who may ask it."""
+
+    endpoint: Endpoint
+    access: Access
+
+
 @dataclass(frozen=True)
 class Route:
     """What is at one path.
 
     Attributes:
-        methods: The endpoint for each method that it takes.
+        methods: What answers each method that it takes.
         names: What stands in the path for the ``{names}`` of the route's pattern, decoded.
     """
 
-    methods: dict[str, Endpoint]
+    methods: dict[str, Guarded]
     names: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,23 +54,30 @@ class Routes:
     """
 
     def __init__(self) -> None:
-        self._exact: dict[str, dict[str, Endpoint]] = {}
-        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Endpoint]]] = {}
-        self._prefixes: dict[str, dict[str, Endpoint]] = {}
+        self._exact: dict[str, dict[str, Guarded]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Guarded]]] = {}
+        self._prefixes: dict[str, dict[str, Guarded]] = {}
         self._found: dict[bytes, Route] = {}
 
-    def add(self, method: str, path: str, endpoint: Endpoint) -> None:
+    def __iter__(self) -> Iterator[tuple[str, str, Access]]:
+        """The method, the path and the access of all that was added."""
+        patterns = {path: methods for path, (_, methods) in self._patterns.items()}
+        for path, methods in (self._exact | patterns | self._prefixes).items():
+            for method, guarded in methods.items():
+                yield method, path, guarded.access
+
+    def add(self, method: str, path: str, endpoint: Endpoint, access: Access) -> None:
         """Route `path`; with a slash at its end, everything longer that begins with it.
 
         Of several patterns that fit, the one that was added first is taken.
         """
         methods = self._methods(path)
-        methods[method] = endpoint
+        methods[method] = Guarded(endpoint, access)
         if method == "GET":
-            methods["HEAD"] = endpoint
+            methods["HEAD"] = methods["GET"]
 
-    def find(self, exchange: Exchange) -> Endpoint:
-        """The endpoint for a request; what the path names is put into ``exchange.names``.
+    def find(self, exchange: Exchange) -> Guarded:
+        """What answers a request; what the path names is put into ``exchange.names``.
 
         Raises:
             NotFound: nothing is at the path.
@@ -75,12 +91,12 @@ class Routes:
             raise NotFound(
                 f"Unknown request URL: {exchange.method} {exchange.path}.{hint} See /docs for what there is.", code="unknown_url"
             )
-        if (endpoint := route.methods.get(exchange.method)) is None:
+        if (guarded := route.methods.get(exchange.method)) is None:
             raise MethodNotAllowed(
                 f"{exchange.path} does not take {exchange.method}. Use {' or '.join(route.methods)}.", code="method_not_allowed"
             )
         exchange.names = route.names
-        return endpoint
+        return guarded
 
     def headers_of(self, error: JubakoError, exchange: Exchange) -> list[Header]:
         """The headers that HTTP wants on `error`."""
@@ -88,11 +104,13 @@ class Routes:
         if isinstance(error, MethodNotAllowed):
             route = self._look(exchange.path, exchange.target)
             headers.append((b"allow", ", ".join(route.methods if route else ()).encode("ascii")))
+        if isinstance(error, Unauthorized):
+            headers.append((b"www-authenticate", b"Bearer"))
         if error.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
         return headers
 
-    def _methods(self, path: str) -> dict[str, Endpoint]:
+    def _methods(self, path: str) -> dict[str, Guarded]:
         """The table of a path, whichever of the three kinds it is."""
         if "{" in path:
             return self._patterns.setdefault(path, (_compile(path), {}))[1]

@@ -53,7 +53,11 @@ class Catalog:
         """
         if (version := self._by_name.get(name)) is not None:
             return version
-        raise self._unknown_version(name) or self._unknown_model(name)
+        raise self.not_found(name)
+
+    def not_found(self, name: str) -> ModelNotFound:
+        """The error for a name that means nothing here; it names only what is here."""
+        return self._unknown_version(name) or self._unknown_model(name)
 
     def _unknown_version(self, name: str) -> ModelNotFound | None:
         wanted = version_name(name)

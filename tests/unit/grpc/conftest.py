@@ -51,7 +51,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
     async def changed() -> None:
         await changes.wait()
 
-    server = grpc_server(plane, settings, changed, Tracing())
+    server = grpc_server(plane, settings, changed, Tracing(), guard=None)
     port = await server.start("127.0.0.1", 0)
     yield Serving(plane, server, port, changes)
     await server.stop(1)

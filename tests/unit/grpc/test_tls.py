@@ -61,7 +61,7 @@ async def start(plane: FakePlane, servers: list[Server]) -> AsyncIterator[Start]
     """Starts a server with these files, and returns its address."""
 
     async def start(files: Files) -> str:
-        server = grpc_server(plane, Settings(access_log=False), never, Tracing())
+        server = grpc_server(plane, Settings(access_log=False), never, Tracing(), guard=None)
         servers.append(server)
         return f"localhost:{await server.start('127.0.0.1', 0, tls=Certificates(files, look_s=0, handshake_s=0.5))}"
 

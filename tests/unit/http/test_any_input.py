@@ -74,7 +74,7 @@ def send(path: str, content: bytes, headers: dict[str, str], method: str = "POST
 
     async def exchange() -> httpx.Response:
         plane = FakePlane()
-        application = Application(plane.lifespan, Settings(access_log=False), Tracing())
+        application = Application(plane.lifespan, Settings(access_log=False), Tracing(), guard=None)
         starting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         started = asyncio.Event()
 

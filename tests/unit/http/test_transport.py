@@ -211,7 +211,7 @@ async def test_a_plane_that_does_not_start_fails_the_startup(plane: FakePlane, c
         assert isinstance(message, dict)
         sent.append(message)
 
-    await Application(Broken, Settings(), Tracing())({"type": "lifespan"}, receive, send)
+    await Application(Broken, Settings(), Tracing(), guard=None)({"type": "lifespan"}, receive, send)
     assert sent == [{"type": "lifespan.startup.failed", "message": "no runner"}]
     assert "no runner" in caplog.text
 

@@ -11,6 +11,7 @@ from typing import Final, cast
 from msgspec import structs
 
 from jubako.batching.queue import PATIENCE_S
+from jubako.dataplane.limited import seen_by
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, JubakoError, Unsupported
 from jubako.grpc.inference.contents import raw_contents
@@ -44,15 +45,16 @@ class Inference:
 
     async def infer(self, message: Buffer, call: Call) -> Sequence[Buffer]:
         """ModelInfer: one answer."""
+        plane = seen_by(self._plane, call.key)
         asked, contents = parse_infer(message)
-        status = find(self._plane, asked.model_name, asked.model_version, call)
+        status = find(plane, asked.model_name, asked.model_version, call)
         if _is_decoupled(status):
             raise Unsupported(
                 f"The model {status.model!r} may answer a request any number of times, which ModelInfer can't. Use "
                 "ModelStreamInfer."
             )
-        request = _in_time(_request(asked, contents, self._plane), call)
-        result = await self._plane.infer(request, call.request_id)
+        request = _in_time(_request(asked, contents, plane), call)
+        result = await plane.infer(request, call.request_id)
         return _answer(asked, result, status)
 
     async def stream_infer(self, call: Call) -> None:
@@ -78,13 +80,14 @@ class Inference:
             await call.send(_error(sentence, identifier))
 
     async def _answers(self, asked: pb.ModelInferRequest, contents: Sequence[Buffer], call: Call) -> None:
-        status = find(self._plane, asked.model_name, asked.model_version, call)
-        request = _request(asked, contents, self._plane)
+        plane = seen_by(self._plane, call.key)
+        status = find(plane, asked.model_name, asked.model_version, call)
+        request = _request(asked, contents, plane)
         if not _is_decoupled(status) and not text_tensors.is_text(status):
-            result = await self._plane.infer(request, call.request_id)
+            result = await plane.infer(request, call.request_id)
             await call.send(as_stream_answer(_answer(asked, result, status, True)))
             return
-        async with aclosing(self._plane.infer_stream(request, call.request_id)) as stream:
+        async with aclosing(plane.infer_stream(request, call.request_id)) as stream:
             async for results in stream:
                 for result in results:
                     await call.send(as_stream_answer(_answer(asked, result, status, False)))

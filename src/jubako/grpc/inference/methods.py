@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
+from jubako.access.scope import ADMIN, ANY_KEY, INFER, METRICS, OPEN, SERVER_ADMIN, Access
 from jubako.dataplane.protocol import Plane
 from jubako.grpc.inference import management, models, shared_memory
 from jubako.grpc.inference.infer import Inference
@@ -21,29 +22,29 @@ M = TypeVar("M", bound=Message)
 
 
 def methods(plane: Plane, tracing: Tracing) -> list[Method]:
-    def of(name: str, kind: type[M], answer: Answer[M], *, probe: bool = False) -> Method:
-        return unary(f"/{SERVICE}/{name}", kind, answer, plane, probe=probe)
+    def of(name: str, access: Access, kind: type[M], answer: Answer[M], *, probe: bool = False) -> Method:
+        return unary(f"/{SERVICE}/{name}", kind, answer, plane, access, probe=probe)
 
     inference = Inference(plane)
     return [
-        Method(f"/{SERVICE}/ModelInfer", unary=inference.infer),
-        Method(f"/{SERVICE}/ModelStreamInfer", streaming=inference.stream_infer),
-        of("ServerLive", pb.ServerLiveRequest, management.server_live, probe=True),
-        of("ServerReady", pb.ServerReadyRequest, management.server_ready, probe=True),
-        of("ServerMetadata", pb.ServerMetadataRequest, management.server_metadata),
-        of("ModelReady", pb.ModelReadyRequest, models.model_ready, probe=True),
-        of("ModelMetadata", pb.ModelMetadataRequest, models.model_metadata),
-        of("ModelConfig", pb.ModelConfigRequest, models.model_config),
-        of("ModelStatistics", pb.ModelStatisticsRequest, models.model_statistics, probe=True),
-        of("RepositoryIndex", pb.RepositoryIndexRequest, management.repository_index),
-        of("RepositoryModelLoad", pb.RepositoryModelLoadRequest, management.repository_load),
-        of("RepositoryModelUnload", pb.RepositoryModelUnloadRequest, management.repository_unload),
-        of("SystemSharedMemoryStatus", pb.SystemSharedMemoryStatusRequest, shared_memory.system_status),
-        of("SystemSharedMemoryRegister", pb.SystemSharedMemoryRegisterRequest, shared_memory.system_register),
-        of("SystemSharedMemoryUnregister", pb.SystemSharedMemoryUnregisterRequest, shared_memory.system_unregister),
-        of("CudaSharedMemoryStatus", pb.CudaSharedMemoryStatusRequest, shared_memory.cuda_status),
-        of("CudaSharedMemoryRegister", pb.CudaSharedMemoryRegisterRequest, shared_memory.cuda_register),
-        of("CudaSharedMemoryUnregister", pb.CudaSharedMemoryUnregisterRequest, shared_memory.cuda_unregister),
-        of("TraceSetting", pb.TraceSettingRequest, TraceMethods(tracing).trace_setting),
-        of("LogSettings", pb.LogSettingsRequest, log_settings),
+        Method(f"/{SERVICE}/ModelInfer", INFER, unary=inference.infer),
+        Method(f"/{SERVICE}/ModelStreamInfer", INFER, streaming=inference.stream_infer),
+        of("ServerLive", OPEN, pb.ServerLiveRequest, management.server_live, probe=True),
+        of("ServerReady", OPEN, pb.ServerReadyRequest, management.server_ready, probe=True),
+        of("ServerMetadata", ANY_KEY, pb.ServerMetadataRequest, management.server_metadata),
+        of("ModelReady", ANY_KEY, pb.ModelReadyRequest, models.model_ready, probe=True),
+        of("ModelMetadata", ANY_KEY, pb.ModelMetadataRequest, models.model_metadata),
+        of("ModelConfig", ANY_KEY, pb.ModelConfigRequest, models.model_config),
+        of("ModelStatistics", METRICS, pb.ModelStatisticsRequest, models.model_statistics, probe=True),
+        of("RepositoryIndex", ADMIN, pb.RepositoryIndexRequest, management.repository_index),
+        of("RepositoryModelLoad", ADMIN, pb.RepositoryModelLoadRequest, management.repository_load),
+        of("RepositoryModelUnload", ADMIN, pb.RepositoryModelUnloadRequest, management.repository_unload),
+        of("SystemSharedMemoryStatus", SERVER_ADMIN, pb.SystemSharedMemoryStatusRequest, shared_memory.system_status),
+        of("SystemSharedMemoryRegister", SERVER_ADMIN, pb.SystemSharedMemoryRegisterRequest, shared_memory.system_register),
+        of("SystemSharedMemoryUnregister", SERVER_ADMIN, pb.SystemSharedMemoryUnregisterRequest, shared_memory.system_unregister),
+        of("CudaSharedMemoryStatus", SERVER_ADMIN, pb.CudaSharedMemoryStatusRequest, shared_memory.cuda_status),
+        of("CudaSharedMemoryRegister", SERVER_ADMIN, pb.CudaSharedMemoryRegisterRequest, shared_memory.cuda_register),
+        of("CudaSharedMemoryUnregister", SERVER_ADMIN, pb.CudaSharedMemoryUnregisterRequest, shared_memory.cuda_unregister),
+        of("TraceSetting", SERVER_ADMIN, pb.TraceSettingRequest, TraceMethods(tracing).trace_setting),
+        of("LogSettings", SERVER_ADMIN, pb.LogSettingsRequest, log_settings),
     ]

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from jubako.access.key import Key
+from jubako.access.scope import Access
 from jubako.errors import DeadlineExceeded, InternalError, JubakoError
 from jubako.grpc.transport.assembly import PREFIX, Assembly
 from jubako.grpc.transport.headers import Headers
@@ -41,10 +43,12 @@ class Method:
 
     Attributes:
         path: Such as ``/inference.GRPCInferenceService/ModelInfer``.
+        access: Who may ask it.
         probe: Asked by what watches the server, so often that it is not worth a line in the log.
     """
 
     path: str
+    access: Access
     unary: Unary | None = None
     streaming: Streaming | None = None
     probe: bool = False
@@ -57,6 +61,7 @@ class Call:
         request_id: Names it in logs and in the instance: the client's ``x-request-id``, or a fresh one. It is sent back.
         asked: The name of the model that the client asked for, for the details of errors.
         model: What the handler says it is about, for the log.
+        key: The caller's; None where nobody is asked for one.
         sent_bytes: Bytes of messages sent.
         error: What kind of error ended it, for the log.
     """
@@ -71,6 +76,7 @@ class Call:
         self.started = time.perf_counter()
         self.asked = ""
         self.model = ""
+        self.key: Key | None = None
         self.error = ""
         self.sent_bytes = 0
         # What goes

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
+from jubako.access.scope import ANY_KEY
+from jubako.errors import JubakoError
 from jubako.grpc.transport import frames
 from jubako.grpc.transport.assembly import ENCODINGS
 from jubako.grpc.transport.call import WINDOW, Call, Method
@@ -247,7 +249,7 @@ class Connection(asyncio.Protocol):
             self._out.write(frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, STATUS_415))
             return
         path = headers.get(":path", "")
-        method = self._server.methods.get(path) or Method(path)
+        method = self._server.methods.get(path) or Method(path, ANY_KEY)
         request_id = accepted(headers.get("x-request-id", "").encode("latin-1")) or self._server.fresh_id()
         call = Call(self, number, method=method, headers=headers, request_id=request_id, window=self._out.initial_window)
         self._calls[number] = call
@@ -256,6 +258,8 @@ class Connection(asyncio.Protocol):
                 raise Status("UNIMPLEMENTED", f"The server has no method {path}.")
             if headers.get("grpc-encoding", "identity") not in ENCODINGS:
                 raise Status("UNIMPLEMENTED", f"Messages may be compressed as {', '.join(ENCODINGS)}.")
+            if (guard := self._server.guard) is not None:
+                call.key = guard.admit(method.access, *_credentials(headers))
             call.begin()
             if self._draining:
                 call.dismiss()
@@ -264,6 +268,10 @@ class Connection(asyncio.Protocol):
         except Status as status:
             call.ended = ended
             call.cancel(status)
+        except JubakoError as error:
+            call.ended = ended
+            call.error = type(error).__name__
+            call.cancel(Status.of(error))
 
     def _on_reset(self, number: int, flags: int, payload: bytes) -> None:
         if len(payload) != U32.size or number == 0 or number > self._last:
@@ -344,6 +352,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._timer = self.loop.call_later(wait_s, self._look)
+
+
+def _credentials(headers: Headers) -> tuple[bytes, bytes]:
+    """What the caller shows: the header of HTTP, and the one that some clients have in its place."""
+    return headers.get("authorization", "").encode("latin-1"), headers.get("x-api-key", "").encode("latin-1")
 
 
 def _unpadded(payload: memoryview) -> memoryview:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from jubako.access.guard import Guard
 from jubako.grpc.transport.call import Call, Method
 from jubako.grpc.transport.connection import Connection
 from jubako.grpc.transport.status import Status
@@ -35,6 +36,7 @@ class Server:
     Args:
         fresh_id: Gives each call its identifier.
         answered: Called with each call that is over; its status is set.
+        guard: Asks for keys; None: nobody is asked for one.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Server:
         limits: Limits,
         fresh_id: Callable[[], str],
         answered: Callable[[Call], None],
+        guard: Guard | None,
     ) -> None:
         self.methods = methods
         self.limits = limits
         self.fresh_id = fresh_id
         self.answered = answered
+        self.guard = guard
         self._connections: set[Connection] = set()
         self._listening: asyncio.Server | None = None
         self._idle = asyncio.Event()

@@ -87,7 +87,7 @@ requests = st.fixed_dictionaries(
 async def send(path: str, content: bytes, headers: dict[str, str]) -> tuple[httpx.Response, FakePlane]:
     """One request to a fresh application, in memory."""
     plane = FakePlane()
-    application = Application(plane.lifespan, Settings(access_log=False), Tracing())
+    application = Application(plane.lifespan, Settings(access_log=False), Tracing(), guard=None)
     application._plane = plane  # A lifespan for each of thousands would be most of the work.
     transport = httpx.ASGITransport(application, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

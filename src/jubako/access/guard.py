@@ -1,0 +1,126 @@
+"""The check of every request, on either door."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Final, Self
+
+from jubako.access.key import NOBODY, Key
+from jubako.access.keyring import Keyring
+from jubako.access.scope import Access
+from jubako.errors import ConfigurationError, Forbidden, Unauthorized
+from jubako.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 1.0
+
+HOW: Final = "Send it in the header 'Authorization: Bearer <key>'."
+
+Stamp = tuple[int, int, int]
+"""Inode, time and size of the file."""
+
+
+class Guard:
+    """Lets in who has a key of `file`.
+
+    The file is looked at again when requests come, so keys are made and revoked by writing it. One that can't be used changes
+    nothing but the log, until it can; keys expire all the same.
+
+    Args:
+        look_s: It is looked at no more often than once in so many seconds.
+
+    Raises:
+        ConfigurationError: the file can't be used.
+    """
+
+    def __init__(self, file: Path, look_s: float = LOOK_S) -> None:
+        self._file = file
+        self._look_s = look_s
+        self._seen = self._stamp()
+        self._looked = time.monotonic()
+        self._keyring = Keyring.read(file)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self | None:
+        """The one that the settings ask for; None where nobody is asked for a key."""
+        return cls(settings.api_keys) if settings.api_keys is not None else None
+
+    def admit(self, access: Access, authorization: bytes, api_key: bytes) -> Key:
+        """The caller's key, or NOBODY where none is needed and none that counts was sent.
+
+        Args:
+            authorization: The header of this name; empty where there is none.
+            api_key: The header ``x-api-key``, which counts where the other has no key.
+
+        Raises:
+            Unauthorized: there is no key, or it is none of ours.
+            Forbidden: it is not for this.
+        """
+        now = time.monotonic()
+        if now - self._looked >= self._look_s:
+            self._looked = now
+            self._look()
+        secret = _bearer(authorization) or api_key
+        key = self._keyring.find(secret) if secret else None
+        if access.is_open:
+            return NOBODY if key is None or key.has_expired else key
+        if key is None:
+            raise _unknown() if secret else _missing()
+        _require(key, access)
+        return key
+
+    def _look(self) -> None:
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self._keyring = Keyring.read(self._file)
+        except ConfigurationError as error:
+            log.error("The keys have changed and can't be used; those before stay in force. %s", error.message)
+        else:
+            log.info("The keys were read again from %s: there are %d.", self._file, len(self._keyring))
+
+    def _stamp(self) -> Stamp | None:
+        try:
+            status = self._file.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _bearer(authorization: bytes) -> bytes:
+    """The token of the header (RFC 6750, section 2.1); empty where it says something else."""
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _require(key: Key, access: Access) -> None:
+    if key.has_expired:
+        raise Unauthorized(f"The key {key.name!r} has expired. Ask whoever runs this server for another.", code="expired_api_key")
+    if access.scope is not None and access.scope not in key.scopes:
+        raise Forbidden(
+            f"The key {key.name!r} has the scope {' and '.join(key.scopes)}; this takes one with the scope {access.scope}.",
+            code="insufficient_scope",
+        )
+    if access.all_models and key.is_limited:
+        raise concerns_all(key)
+
+
+def concerns_all(key: Key) -> Forbidden:
+    """The error for what is not divided by models."""
+    return Forbidden(
+        f"The key {key.name!r} is for some models only; this concerns the whole server and takes a key for every model.",
+        code="limited_to_models",
+    )
+
+
+def _missing() -> Unauthorized:
+    return Unauthorized(f"This server asks for a key. {HOW}", code="missing_api_key")
+
+
+def _unknown() -> Unauthorized:
+    return Unauthorized("The key that came is none of this server's. Was it revoked, or is it another server's?")
