@@ -1,17 +1,17 @@
-"""The whole repository behind one HTTP front end: ``bentoml serve services.gateway:Gateway``."""
+"""The whole repository: ``bentoml serve services.gateway:svc``."""
 
 from __future__ import annotations
 
 import bentoml
 
-from jubako.listening import address_of
+from jubako.packaging.arguments import http_of, settings_for
+from jubako.packaging.image import OPENCV, image
 from jubako.services import GatewayService, RunnerService
-from jubako.settings import load_settings
 
-settings = load_settings().settings
+settings = settings_for()
 
 
-@bentoml.service(name="runner", service_class=RunnerService, workers=1)
+@bentoml.service(name="runner", service_class=RunnerService, workers=1, resources={"cpu": "4", "memory": "8Gi"})
 class Runner:
     """Starts, watches and replaces the instances of every model in the repository."""
 
@@ -20,9 +20,14 @@ class Runner:
     name="gateway",
     service_class=GatewayService,
     workers=settings.workers,
-    http={"host": address_of(settings.host), "port": settings.port},  # BentoML's own default is every network
+    http=http_of(settings),
+    resources={"cpu": "1", "memory": "512Mi"},
+    image=image("gateway", system_packages=OPENCV),
 )
 class Gateway:
-    """Answers OpenAI's API from the instances that the runner keeps."""
+    """Answers from the instances that the runner keeps."""
 
     runner = bentoml.depends(Runner)
+
+
+svc = Gateway

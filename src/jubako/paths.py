@@ -18,7 +18,8 @@ def default_repository() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """A top-level folder of the project, such as ``services``: in the package once installed, beside ``src`` in a checkout."""
+    """A top-level folder of the project, such as ``services``: in the package once installed, beside it in a bento, beside ``src``
+    in a checkout."""
     package = Path(__file__).parent
-    installed = package / "_shipped" / name
-    return installed if installed.exists() else package.parents[1] / name
+    places = (package / "_shipped" / name, package.parent / name)
+    return next((place for place in places if place.is_dir()), package.parents[1] / name)

@@ -58,13 +58,13 @@ class GatewayService(Service):  # type: ignore[misc]
         files = Files.of(settings)
         tls = Certificates(files) if files is not None else None
         tracing = Tracing()
+        guard = Guard.of(settings)
 
         @asynccontextmanager
         async def lifespan() -> AsyncIterator[DataPlane]:
             fleet = Fleet(lambda: watch(runner))
             fleet.start()
             plane = DataPlane(fleet, Metrics(_metrics_folder(settings)), Control(runner), shares_memory=_shares_memory(settings))
-        guard = Guard.of(settings)
             grpc = grpc_server(plane, settings, fleet.changed, tracing, guard)
             on_termination(grpc.drain)
             on_termination(lambda: _end_within(settings.grace_period_s, fleet.abandon))

@@ -40,7 +40,8 @@ class Settings(BaseModel):
 
     load: str = ""
     """Models that are loaded when the server starts, with commas between them, and what they need; any other waits for ``jubako
-    load``. ``*`` is every model. Default nothing: each entry says itself, with `autoload`."""
+    load``. ``*`` is every model; ``NAME:2`` is served in that version, whatever its entry says. Default nothing: each entry says
+    itself, with `autoload`."""
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 is every network. Default 127.0.0.1: this machine only."""
@@ -74,11 +75,11 @@ class Settings(BaseModel):
     """PEM file of authorities: clients of the gRPC port must show a certificate that one of them signed. Default none: clients
     show nothing."""
 
-    workers: int = Field(default=1, ge=1, le=256)
     api_keys: Path | None = None
     """TOML file of the keys that callers must have, which ``jubako key create`` makes; a changed file is taken without a restart.
     Default none: nobody is asked for a key."""
 
+    workers: int = Field(default=1, ge=1, le=256)
     """Gateway processes that share the port. One answers thousands of requests a second. Default 1."""
 
     cache_dir: Path = Field(default_factory=default_cache)

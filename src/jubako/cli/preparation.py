@@ -10,7 +10,7 @@ from jubako.cli.terminal import complain, err, remark
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache
 from jubako.repository.repository import Version, read_repository
-from jubako.repository.selection import check_names, selected
+from jubako.repository.selection import check_names, selected, with_versions
 from jubako.repository.sources import cached_weights, fetch_weights
 from jubako.settings import Settings
 
@@ -29,7 +29,7 @@ def prepare(settings: Settings) -> None:
         remark(f"Not served, because of what is said above: {', '.join(repository.broken)}.")
     cache = Cache(settings.cache_dir)
     for name in sorted(selected(repository, settings.load) & repository.models.keys()):
-        for version in repository.models[name].served_versions:
+        for version in with_versions(repository.models[name], settings.load).served_versions:
             if version.source is not None and cached_weights(version, cache) is None:
                 _fetch(version, cache)
 

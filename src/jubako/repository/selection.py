@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from jubako.errors import ConfigurationError
-from jubako.model_names import without_version
+from jubako.model_names import version_name, without_version
+from jubako.repository.model import Model
 from jubako.repository.problem import nearest
 from jubako.repository.repository import Repository
 
@@ -49,6 +51,17 @@ def check_names(repository: Repository, load: str) -> None:
             raise ConfigurationError(
                 f"--load names {name!r}, and there is no such model in {repository.root}. {nearest(name, names)}".rstrip()
             )
+    for model in repository.models.values():
+        for number in _numbers(model, load):
+            if number not in {version.number for version in model.versions} | model.broken_versions.keys():
+                has = ", ".join(str(version.number) for version in model.versions)
+                raise ConfigurationError(f"--load names version {number} of {model.name}, which has: {has}.")
+
+
+def with_versions(model: Model, load: str) -> Model:
+    """`model` with those of its versions chosen that the setting `load` names by number, in the place of what its entry says."""
+    numbers = _numbers(model, load)
+    return replace(model, policy_numbers=tuple(numbers)) if numbers else model
 
 
 def entry_named(name: str, names: Mapping[str, str]) -> str | None:
@@ -63,6 +76,12 @@ def entry_named(name: str, names: Mapping[str, str]) -> str | None:
 def _names(repository: Repository) -> dict[str, str]:
     names = {name: model.name for model in repository.models.values() for name in model.served_names}
     return names | {name: name for name in repository.broken}
+
+
+def _numbers(model: Model, load: str) -> list[int]:
+    """The versions of `model` that `load` names by number."""
+    named = (version_name(name) for name in _listed(load) if name not in model.served_names)
+    return sorted({int(name.number) for name in named if name and name.number and name.model in model.served_names})
 
 
 def _listed(load: str) -> list[str]:

@@ -1,0 +1,33 @@
+"""A GGUF model on llama.cpp: ``bentoml serve services.llama_cpp:svc --arg model=smollm2``."""
+
+from __future__ import annotations
+
+import bentoml
+
+from jubako.packaging.arguments import http_of, settings_for
+from jubako.packaging.image import image
+from jubako.services import GatewayService, RunnerService
+
+settings = settings_for("llama_cpp")
+
+
+@bentoml.service(name="runner", service_class=RunnerService, workers=1, resources={"cpu": "2", "memory": "2Gi"})
+class Runner:
+    """Keeps the instances of the model, and of those that it needs."""
+
+
+@bentoml.service(
+    name="llama_cpp",
+    service_class=GatewayService,
+    workers=settings.workers,
+    http=http_of(settings),
+    resources={"cpu": "1", "memory": "512Mi"},
+    image=image("llama_cpp"),
+)
+class Gateway:
+    """Answers from the instances that the runner keeps."""
+
+    runner = bentoml.depends(Runner)
+
+
+svc = Gateway

@@ -1,0 +1,33 @@
+"""A Hugging Face model on vLLM and a GPU: ``bentoml serve services.vllm:svc --arg model=smollm2-vllm``."""
+
+from __future__ import annotations
+
+import bentoml
+
+from jubako.packaging.arguments import http_of, settings_for
+from jubako.packaging.image import COMPILER, image
+from jubako.services import GatewayService, RunnerService
+
+settings = settings_for("vllm")
+
+
+@bentoml.service(name="runner", service_class=RunnerService, workers=1, resources={"cpu": "4", "memory": "32Gi", "gpu": 1})
+class Runner:
+    """Keeps the instances of the model, and of those that it needs."""
+
+
+@bentoml.service(
+    name="vllm",
+    service_class=GatewayService,
+    workers=settings.workers,
+    http=http_of(settings),
+    resources={"cpu": "1", "memory": "512Mi"},
+    image=image("vllm", system_packages=COMPILER),
+)
+class Gateway:
+    """Answers from the instances that the runner keeps."""
+
+    runner = bentoml.depends(Runner)
+
+
+svc = Gateway
