@@ -48,16 +48,16 @@ class Guard:
         """The one that the settings ask for; None where nobody is asked for a key."""
         return cls(settings.api_keys) if settings.api_keys is not None else None
 
-    def admit(self, access: Access, authorization: bytes, api_key: bytes) -> Key:
-        """The caller's key, or NOBODY where none is needed and none that counts was sent.
+    def identify(self, access: Access, authorization: bytes, api_key: bytes) -> Key:
+        """The caller's key, or NOBODY where none is needed and none that counts was sent. Whether it is for this,
+        :func:`require` says.
 
         Args:
             authorization: The header of this name; empty where there is none.
             api_key: The header ``x-api-key``, which counts where the other has no key.
 
         Raises:
-            Unauthorized: there is no key, or it is none of ours.
-            Forbidden: it is not for this.
+            Unauthorized: there is no key, or it is none of ours, or has expired.
         """
         now = time.monotonic()
         if now - self._looked >= self._look_s:
@@ -69,7 +69,8 @@ class Guard:
             return NOBODY if key is None or key.has_expired else key
         if key is None:
             raise _unknown() if secret else _missing()
-        _require(key, access)
+        if key.has_expired:
+            raise _expired(key)
         return key
 
     def _look(self) -> None:
@@ -98,9 +99,13 @@ def _bearer(authorization: bytes) -> bytes:
     return token.strip() if scheme.lower() == b"bearer" else b""
 
 
-def _require(key: Key, access: Access) -> None:
-    if key.has_expired:
-        raise Unauthorized(f"The key {key.name!r} has expired. Ask whoever runs this server for another.", code="expired_api_key")
+def require(key: Key, access: Access) -> None:
+    """
+    Raises:
+        Forbidden: the key is not for this.
+    """
+    if access.is_open:
+        return
     if access.scope is not None and access.scope not in key.scopes:
         raise Forbidden(
             f"The key {key.name!r} has the scope {' and '.join(key.scopes)}; this takes one with the scope {access.scope}.",
@@ -120,6 +125,11 @@ def concerns_all(key: Key) -> Forbidden:
 
 def _missing() -> Unauthorized:
     return Unauthorized(f"This server asks for a key. {HOW}", code="missing_api_key")
+
+
+def _expired(key: Key) -> Unauthorized:
+    sentence = f"The key {key.name!r} has expired. Ask whoever runs this server for another."
+    return Unauthorized(sentence, code="expired_api_key")
 
 
 def _unknown() -> Unauthorized:

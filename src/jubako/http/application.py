@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from jubako.access.guard import Guard
+from jubako.access.guard import Guard, require
 from jubako.access.scope import ANY_KEY, INFER, METRICS, OPEN, SERVER_METRICS
 from jubako.dataplane.limited import seen_by
 from jubako.dataplane.protocol import Plane
@@ -119,8 +119,9 @@ class Application:
         assert plane is not None, "the server was not started through its lifespan"
         if self._guard is not None:
             headers = exchange.headers
-            key = self._guard.admit(access, headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
+            key = self._guard.identify(access, headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
             exchange.key = key.name
+            require(key, access)
             plane = seen_by(plane, key)
         await endpoint(exchange, plane)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
+from jubako.access.guard import require
 from jubako.access.scope import ANY_KEY
 from jubako.errors import JubakoError
 from jubako.grpc.transport import frames
@@ -259,7 +260,8 @@ class Connection(asyncio.Protocol):
             if headers.get("grpc-encoding", "identity") not in ENCODINGS:
                 raise Status("UNIMPLEMENTED", f"Messages may be compressed as {', '.join(ENCODINGS)}.")
             if (guard := self._server.guard) is not None:
-                call.key = guard.admit(method.access, *_credentials(headers))
+                call.key = guard.identify(method.access, *_credentials(headers))
+                require(call.key, method.access)
             call.begin()
             if self._draining:
                 call.dismiss()
