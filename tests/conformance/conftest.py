@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -12,6 +15,7 @@ from tests.serving import Server
 
 # The clients check nothing of the key; a server without keys takes any.
 KEY = "unused"
+KSERVE = "kserve==0.21.0"
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +53,25 @@ async def async_client(server: Server) -> AsyncIterator[openai.AsyncOpenAI]:
 def echo_client(echo_server: Server) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=echo_server.api, api_key=KEY, max_retries=0) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def kserve_python(request: pytest.FixtureRequest) -> Path:
+    """A Python that has KServe's package, in an environment that is made once and kept in pytest's cache."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = Path(cache.mkdir("environments")) / KSERVE.replace("==", "-")
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        _uv("venv", "--clear", "--python", sys.executable, str(folder))
+        made = _uv("pip", "install", "--python", str(python), KSERVE)
+        if made.returncode:
+            if "error sending request" in made.stderr or "dns error" in made.stderr:
+                pytest.skip(f"No package index can be reached to get {KSERVE} from.")
+            pytest.fail(made.stderr)
+        (folder / "complete").touch()
+    return python
+
+
+def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "uv", *arguments], capture_output=True, text=True, timeout=170, check=False)

@@ -1,14 +1,12 @@
 """KServe's own Python client, unchanged, against a real server, over HTTP and gRPC.
 
-It runs in an environment of its own, which is made once and kept in pytest's cache: its messages have the names of those of
-tritonclient, and it brings a hundred packages.
+It runs in an environment of its own: its messages have the names of those of tritonclient, and it brings a hundred packages.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +14,14 @@ import pytest
 
 from tests.serving import Server
 
-KSERVE = "kserve==0.21.0"
 CALLS = Path(__file__).with_name("kserve_calls.py")
 DOUBLED = [[[2.0, 5.0, -6.0]]]
 
 
 @pytest.fixture(scope="module")
-def interpreter(request: pytest.FixtureRequest) -> Path:
-    """A Python that has the client."""
-    cache = request.config.cache
-    assert cache is not None
-    folder = Path(cache.mkdir("environments")) / KSERVE.replace("==", "-")
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        _uv("venv", "--clear", "--python", sys.executable, str(folder))
-        made = _uv("pip", "install", "--python", str(python), KSERVE)
-        if made.returncode:
-            if "error sending request" in made.stderr or "dns error" in made.stderr:
-                pytest.skip(f"No package index can be reached to get {KSERVE} from.")
-            pytest.fail(made.stderr)
-        (folder / "complete").touch()
-    return python
-
-
-@pytest.fixture(scope="module")
-def found(interpreter: Path, tensor_server: Server) -> dict[str, Any]:
+def found(kserve_python: Path, tensor_server: Server) -> dict[str, Any]:
     """What the client got."""
-    command = [str(interpreter), str(CALLS), tensor_server.url, f"127.0.0.1:{tensor_server.grpc_port}"]
+    command = [str(kserve_python), str(CALLS), tensor_server.url, f"127.0.0.1:{tensor_server.grpc_port}"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
     answers: dict[str, Any] = json.loads(ran.stdout)
@@ -63,7 +42,3 @@ def test_over_grpc(found: dict[str, Any]) -> None:
     for form in ("raw", "typed"):
         assert grpc[form] == {"id": "seven", "version": "2", "values": DOUBLED}
     assert "The model 'nobody' does not exist." in grpc["error"]
-
-
-def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "uv", *arguments], capture_output=True, text=True, timeout=170, check=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from jubako.cli.alias import alias
 from jubako.cli.bench import bench
 from jubako.cli.chat import chat
 from jubako.cli.convert import convert
 from jubako.cli.doctor import doctor
 from jubako.cli.environment import env
 from jubako.cli.loading import load, unload
+from jubako.cli.manifest import manifest
 from jubako.cli.repository import check, ls, pull, schema
 from jubako.cli.serve import serve
 from jubako.cli.stat import stat
@@ -17,6 +19,7 @@ from jubako.cli.version import print_version
 
 SERVING = "Serve and try"
 REPOSITORY = "The model repository"
+SHIPPING = "Containers and clusters"
 ABOUT = "This installation"
 
 app = typer.Typer(
@@ -32,6 +35,7 @@ app.command(rich_help_panel=SERVING)(serve)
 app.command(rich_help_panel=SERVING)(chat)
 app.command(rich_help_panel=SERVING)(load)
 app.command(rich_help_panel=SERVING)(unload)
+app.command(rich_help_panel=SERVING)(alias)
 app.command(rich_help_panel=SERVING)(stat)
 app.command(rich_help_panel=SERVING)(bench)
 app.command(rich_help_panel=REPOSITORY)(ls)
@@ -40,5 +44,6 @@ app.command(rich_help_panel=REPOSITORY)(check)
 app.command(rich_help_panel=REPOSITORY)(schema)
 app.add_typer(convert, rich_help_panel=REPOSITORY)
 app.add_typer(env, rich_help_panel=REPOSITORY)
+app.command(rich_help_panel=SHIPPING)(manifest)
 app.command(rich_help_panel=ABOUT)(doctor)
 app.command("version", rich_help_panel=ABOUT)(print_version)

@@ -1,0 +1,79 @@
+"""A Compose file for one version of a model, for Docker and Podman on one machine."""
+
+from __future__ import annotations
+
+from jubako.errors import ConfigurationError
+from jubako.manifests.container import (
+    API_KEYS,
+    API_KEYS_FILE,
+    CACHE,
+    GRPC_PORT,
+    HTTP_PORT,
+    TMP,
+    USER,
+    WEIGHTS,
+    stop_within_s,
+    variables,
+)
+from jubako.manifests.objects import Object
+from jubako.manifests.workload import Workload
+
+KEYS = "api-keys"
+VOLUME = "weights"
+MOST_PROCESSES = 1024
+
+
+def compose_file(workload: Workload) -> Object:
+    """The file; its ports are open to the machine itself only.
+
+    Raises:
+        ConfigurationError: it asks for several containers, which can't share a port of the machine.
+    """
+    if workload.replicas > 1:
+        raise ConfigurationError(
+            "Compose can't put several containers behind one port. Leave out --replicas, and say `instances` in the model's "
+            "entry to load it more than once."
+        )
+    found: dict[str, object] = {"name": workload.name, "services": {workload.name: _service(workload)}}
+    if workload.weights == "source":
+        found["volumes"] = {VOLUME: {}}
+    if workload.api_keys_secret:
+        found["secrets"] = {KEYS: {"file": workload.api_keys_secret}}
+    return found
+
+
+def _service(workload: Workload) -> Object:
+    return {
+        "image": workload.image,
+        "restart": "unless-stopped",
+        "user": f"{USER}:{USER}",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "environment": variables(workload),
+        "ports": [f"127.0.0.1:{port}:{port}" for port in (HTTP_PORT, GRPC_PORT)],
+        "tmpfs": [TMP],
+        "volumes": _volumes(workload) or None,
+        "secrets": [{"source": KEYS, "target": f"{API_KEYS}/{API_KEYS_FILE}"}] if workload.api_keys_secret else None,
+        "stop_grace_period": f"{stop_within_s(workload)}s",
+        "deploy": {"resources": _resources(workload)},
+    }
+
+
+def _volumes(workload: Workload) -> list[Object]:
+    match workload.weights:
+        case "mounted":
+            return [{"type": "bind", "source": "./weights", "target": WEIGHTS, "read_only": True}]
+        case "artifact":
+            return [{"type": "image", "source": workload.weights_image, "target": WEIGHTS}]
+        case "source":
+            return [{"type": "volume", "source": VOLUME, "target": CACHE}]
+        case "baked":
+            return []
+
+
+def _resources(workload: Workload) -> Object:
+    resources = workload.resources
+    limits = {"cpus": str(resources.processors), "memory": f"{resources.memory_mib}M", "pids": MOST_PROCESSES}
+    gpus = {"driver": "nvidia", "count": workload.gpus, "capabilities": ["gpu"]}
+    return {"limits": limits, "reservations": {"devices": [gpus]} if workload.gpus else None}

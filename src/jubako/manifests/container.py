@@ -1,0 +1,51 @@
+"""What every orchestrator is told of a container: where it listens, what it may write, its variables, its mounts and its end."""
+
+from __future__ import annotations
+
+import math
+
+from jubako.manifests.workload import Workload
+
+HTTP_PORT = 3000
+GRPC_PORT = 50051
+
+USER = 1034
+"""The user, and the group, that the processes of the image are."""
+
+TMP = "/tmp"  # noqa: S108 - the only folder of the container that it may write to
+WEIGHTS = "/mnt/models"
+"""Where weights that are not in the image are mounted; KServe mounts them there too."""
+
+CACHE = "/var/cache/jubako"
+"""Where weights that are fetched at the start are kept."""
+
+API_KEYS = "/etc/jubako/keys"
+"""The folder of the file with API keys."""
+
+API_KEYS_FILE = "api_keys.toml"
+
+LAST_STEPS_S = 10
+"""After the grace period: late requests are told off, instances leave, and BentoML ends its processes."""
+
+
+def variables(workload: Workload) -> dict[str, str]:
+    """The environment that the image does not bring itself."""
+    given = {
+        "JUBAKO_HOST": "0.0.0.0",  # noqa: S104 - the container's own network
+        "JUBAKO_PORT": str(HTTP_PORT),
+        "JUBAKO_GRPC_PORT": str(GRPC_PORT),
+        "JUBAKO_GRACE_PERIOD_S": f"{workload.grace_period_s:g}",
+        "JUBAKO_LOG_FORMAT": "json",
+        "HOME": TMP,
+        "BENTOML_HOME": f"{TMP}/bentoml",
+    }
+    if workload.weights == "source":
+        given["JUBAKO_CACHE_DIR"] = CACHE
+    if workload.api_keys_secret:
+        given["JUBAKO_API_KEYS"] = f"{API_KEYS}/{API_KEYS_FILE}"
+    return given
+
+
+def stop_within_s(workload: Workload) -> int:
+    """Seconds from SIGTERM until the container has left by itself."""
+    return math.ceil(workload.grace_period_s) + LAST_STEPS_S
