@@ -27,8 +27,8 @@ from jubako.repository.progress import Silent
 from jubako.repository.repository import read_repository
 from jubako.repository.source import parse_source
 from jubako.repository.sources import cached_weights, fetch_weights
-from jubako.repository.sources.download import Patience
 from jubako.repository.sources.endpoints import Endpoints, PackageIndexes, configured_indexes
+from jubako.web import Patience
 from tests.integration.weight_server import ServedFile, WeightServer
 
 CONTENT = random.Random(1).randbytes(3_000_000)

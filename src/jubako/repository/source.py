@@ -17,7 +17,6 @@ A slash in a revision is written ``%2F``.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -26,6 +25,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from jubako.errors import ConfigurationError
 from jubako.repository.problem import nearest
+from jubako.web import is_loopback, without_secrets
 
 HubName = Literal["hf", "modelscope"]
 
@@ -111,22 +111,6 @@ def parse_source(text: str) -> Source:
     if scheme in SCHEMES:
         raise ConfigurationError(f"The source {text!r} lacks the // after {scheme}: as in {scheme}://...")
     raise ConfigurationError(f"The source {text!r} begins with {scheme}:, which is not known. {nearest(scheme, SCHEMES)}")
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether `host`, as it stands in a URL, is this machine."""
-    if host is None:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def without_secrets(url: str) -> str:
-    """`url` without user, password, query and fragment, for messages and logs."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _file(path: str) -> FileSource:

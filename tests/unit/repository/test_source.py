@@ -18,8 +18,8 @@ from jubako.repository.source import (
     Source,
     UrlSource,
     parse_source,
-    without_secrets,
 )
+from jubako.web import without_secrets
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import random
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,10 +15,9 @@ import msgspec
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache, StoredFile, human_size
 from jubako.repository.progress import Progress
-from jubako.repository.source import is_loopback, without_secrets
+from jubako.web import Interrupted, Patience, check_status, without_secrets
 
 _CHUNK = 1024 * 1024
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -43,37 +40,6 @@ class RemoteFile:
     refused: str = ""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How often to try again after nothing came; an attempt that brought something starts the count anew."""
-
-    attempts: int = 6
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 15.0
-
-    def pause_s(self, failures: int) -> float:
-        pause = min(self.longest_pause_s, self.first_pause_s * 2.0 ** (failures - 1))
-        return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads clients out, hides nothing
-
-
-class Interrupted(Exception):
-    """The connection or the server failed in a way that may be over in a moment."""
-
-
-class NotThere(ConfigurationError):
-    """The server has no such thing: status 404 or 410."""
-
-
-def web_client() -> httpx.Client:
-    """A client that follows redirects, but never from https:// to http://, and reads the proxies of the environment."""
-    return httpx.Client(
-        follow_redirects=True,
-        timeout=httpx.Timeout(30.0, read=60.0),
-        headers={"user-agent": "jubako", "accept-encoding": "identity"},
-        event_hooks={"response": [_refuse_downgrade]},
-    )
-
-
 def get(client: httpx.Client, url: str, headers: Mapping[str, str], patience: Patience, refused: str = "") -> httpx.Response:
     """A small document, such as a listing.
 
@@ -84,11 +50,11 @@ def get(client: httpx.Client, url: str, headers: Mapping[str, str], patience: Pa
     while True:
         try:
             response = client.get(url, headers=dict(headers))
-            _check_status(response, refused)
+            check_status(response, refused)
             return response
         except (httpx.RequestError, Interrupted) as error:
             failures += 1
-            _pause_or_give_up(error, failures, patience, url)
+            patience.pause_or_give_up(error, failures, url)
 
 
 class Download:
@@ -173,7 +139,7 @@ class Download:
             except (httpx.RequestError, Interrupted) as caught:
                 error = caught
             failures = 1 if self.received > before else failures + 1
-            _pause_or_give_up(error, failures, self.patience, self.file.url)
+            self.patience.pause_or_give_up(error, failures, self.file.url)
 
     def _attempt(self) -> bool:
         """Ask for what is missing; True when the file is whole."""
@@ -192,7 +158,7 @@ class Download:
                     return True
                 self._start_over()
                 raise Interrupted("the server has no more of it than is here")
-            _check_status(response, self.file.refused)
+            check_status(response, self.file.refused)
             self._begin(response)
             self._receive(response)
         return self.total is None or self.received == self.total
@@ -308,34 +274,3 @@ def _content_range(response: httpx.Response) -> tuple[int, int | None]:
     if unit != "bytes" or not first.isdigit():
         raise Interrupted("the server's Content-Range can't be read")
     return int(first), int(size) if size.isdigit() else None
-
-
-def _check_status(response: httpx.Response, refused: str) -> None:
-    status = response.status_code
-    if status < 300:
-        return
-    url = without_secrets(str(response.request.url))
-    if status in _AGAIN:
-        raise Interrupted(f"status {status}")
-    hint = f" {refused}" if refused and status in {401, 403, 404} else ""
-    kind = NotThere if status in {404, 410} else ConfigurationError
-    raise kind(f"{url} answered with status {f'{status} {response.reason_phrase}'.rstrip()}.{hint}")
-
-
-def _refuse_downgrade(response: httpx.Response) -> None:
-    if not response.has_redirect_location or response.url.scheme != "https":
-        return
-    following = response.url.join(response.headers["location"])
-    if following.scheme != "https" and not is_loopback(following.host):
-        raise ConfigurationError(
-            f"{without_secrets(str(response.url))} leads to an address without https://, which nothing protects."
-        )
-
-
-def _pause_or_give_up(error: Exception, failures: int, patience: Patience, url: str) -> None:
-    if failures >= patience.attempts:
-        raise ConfigurationError(
-            f"{without_secrets(url)} can't be reached or keeps failing ({error or type(error).__name__}); "
-            f"{failures} attempts brought nothing. Check the network and try again; what has arrived is kept."
-        ) from error
-    time.sleep(patience.pause_s(failures))

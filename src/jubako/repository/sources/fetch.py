@@ -13,10 +13,11 @@ from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
 from jubako.repository.source import FileSource, HubSource, LocalSource, PackageSource, RemoteSource, UrlSource
-from jubako.repository.sources.download import Download, Patience, RemoteFile, web_client
+from jubako.repository.sources.download import Download, RemoteFile
 from jubako.repository.sources.endpoints import Endpoints, configured_indexes
 from jubako.repository.sources.hub import hub_files
 from jubako.repository.sources.package import extract, find_wheel
+from jubako.web import Patience, web_client
 
 Pins = str | Mapping[str, str] | None
 

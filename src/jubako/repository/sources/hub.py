@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from jubako.errors import ConfigurationError
 from jubako.repository.problem import nearest
-from jubako.repository.source import HubSource, without_secrets
-from jubako.repository.sources.download import Patience, RemoteFile, get
+from jubako.repository.source import HubSource
+from jubako.repository.sources.download import RemoteFile, get
 from jubako.repository.sources.endpoints import Endpoints
+from jubako.web import Patience, without_secrets
 
 _SKIPPED = {".gitattributes", ".gitignore"}
 

@@ -20,9 +20,10 @@ from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.problem import nearest
 from jubako.repository.progress import Progress
-from jubako.repository.source import PackageSource, inner_path, without_secrets
-from jubako.repository.sources.download import NotThere, Patience, RemoteFile, get
+from jubako.repository.source import PackageSource, inner_path
+from jubako.repository.sources.download import RemoteFile, get
 from jubako.repository.sources.endpoints import PackageIndexes
+from jubako.web import NotThere, Patience, without_secrets
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _CHUNK = 1024 * 1024
