@@ -20,7 +20,23 @@ def test_the_settings_page_has_the_table_of_the_class() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "chat", "load", "unload", "stat", "bench", "ls", "pull", "check", "convert", "schema", "env", "doctor", "version"],
+    [
+        "serve",
+        "chat",
+        "load",
+        "unload",
+        "stat",
+        "bench",
+        "ls",
+        "pull",
+        "check",
+        "convert",
+        "manifest",
+        "schema",
+        "env",
+        "doctor",
+        "version",
+    ],
 )
 def test_the_page_of_the_command_line_knows_every_command(command: str) -> None:
     assert f"`jubako {command}" in (ROOT / "docs" / "cli.md").read_text()
