@@ -7,6 +7,7 @@ around what :meth:`to_asgi` returns here, and restarts whichever dies.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -18,12 +19,12 @@ from urllib.parse import unquote, urlsplit
 from _bentoml_sdk import Service
 from starlette.types import ASGIApp
 
+from jubako.access.caution import caution
+from jubako.access.guard import Guard
 from jubako.dataplane.control import Control
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ConfigurationError
-from jubako.access.guard import Guard
-from jubako.backends.declarations import BACKENDS
 from jubako.grpc.front import grpc_server
 from jubako.grpc.transport.tls import Certificates, Files
 from jubako.http import protocol
@@ -37,6 +38,8 @@ from jubako.routing.watch import watch
 from jubako.runner.control import control_application
 from jubako.settings import Settings, load_settings
 
+log = logging.getLogger(__name__)
+
 LAST_WORDS_S = 2.0
 """Time to send errors to those whose requests outlived the grace period."""
 
@@ -46,6 +49,8 @@ class RunnerService(Service):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = False) -> ASGIApp:
         settings = _begin()
+        if said := caution(settings):
+            log.warning("%s", said)
         return control_application(settings)
 
 

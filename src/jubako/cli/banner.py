@@ -10,9 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jubako.cli.client import Client, Model
+from jubako.cli.client import Client, KeyRefused, Model
 from jubako.cli.terminal import err
 from jubako.errors import JubakoError
+from jubako.settings import KEY_VARIABLE
 
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 1.0
@@ -43,7 +44,7 @@ class Announcer:
             if not self._wait_until_ready(client):
                 return
             try:
-                err.print(banner(self._url, self._grpc, client.models()))
+                err.print(banner(self._url, self._grpc, _models(client), sends_key=client.sends_key))
             except JubakoError:
                 return  # stopped meanwhile; whoever stopped it says so
 
@@ -61,16 +62,29 @@ class Announcer:
         return True
 
 
-def banner(url: str, grpc: str, models: list[Model]) -> RenderableType:
-    """The whole text, for these models."""
+def _models(client: Client) -> list[Model] | None:
+    try:
+        return client.models()
+    except KeyRefused:
+        return None
+
+
+def banner(url: str, grpc: str, models: list[Model] | None, *, sends_key: bool = False) -> RenderableType:
+    """The whole text, for these models; None: only who has a key may see them. With `sends_key` the commands that it proposes
+    have the key of the environment."""
     where = Text.assemble(("jubako", "bold"), " listens on ", (url, "bold underline"), ", gRPC on ", (grpc, "bold"))
     parts: list[RenderableType] = [Text(), where, Text()]
-    parts += _listed(models) if models else [Text("The repository holds no model yet.", "yellow")]
+    if models is None:
+        parts.append(Text(f"Callers need a key; with one in {KEY_VARIABLE}, the models are listed here.", "dim"))
+    else:
+        parts += _listed(models) if models else [Text("The repository holds no model yet.", "yellow")]
+    models = models or []
     parts += [
         Text(f"{model.id} failed: {model.reason or 'no reason given'}", "red") for model in models if model.state == "FAILED"
     ]
+    suggestions = _suggestions(url, models, sends_key)
     # Lines of their own and no table: what a narrow terminal wraps can still be copied whole.
-    parts += [Text(), *(Text.assemble((f"{what:8}", "dim"), how) for what, how in _suggestions(url, models)), Text()]
+    parts += [Text(), *(Text.assemble((f"{what:8}", "dim"), how) for what, how in suggestions), Text()]
     return Group(*parts)
 
 
@@ -96,20 +110,21 @@ def _table(models: list[Model]) -> Table:
     return table
 
 
-def _suggestions(url: str, models: list[Model]) -> list[tuple[str, str]]:
+def _suggestions(url: str, models: list[Model], sends_key: bool) -> list[tuple[str, str]]:
     ready = [model for model in models if model.state == "READY"]
     chat = next((model for model in ready if "chat" in model.tasks), None)
     embedding = next((model for model in ready if "embedding" in model.tasks), None)
     lines = []
     if chat:
         body = {"model": chat.id, "messages": [{"role": "user", "content": "Say hello."}]}
-        lines.append(("try it", _curl(f"{url}/v1/chat/completions", body)))
+        lines.append(("try it", _curl(f"{url}/v1/chat/completions", body, sends_key)))
         where = "" if url == DEFAULT_URL else f" --url {url}"
         lines.append(("chat", f"jubako chat {chat.id}{where}"))
     elif embedding:
-        lines.append(("try it", _curl(f"{url}/v1/embeddings", {"model": embedding.id, "input": "hello"})))
+        lines.append(("try it", _curl(f"{url}/v1/embeddings", {"model": embedding.id, "input": "hello"}, sends_key)))
     return [*lines, ("docs", f"{url}/docs"), ("stop", "Ctrl-C")]
 
 
-def _curl(url: str, body: object) -> str:
-    return f"curl {url} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
+def _curl(url: str, body: object, sends_key: bool) -> str:
+    key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if sends_key else ""
+    return f"curl {url}{key} -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"

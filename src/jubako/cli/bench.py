@@ -25,6 +25,7 @@ from jubako.bench.plot import check_plot, draw
 from jubako.bench.report import Level, Report, levels_of, machine, notes_of
 from jubako.bench.target import Asking, Probed, Target
 from jubako.cli.chat import INTERRUPTED, url_of_settings
+from jubako.cli.client import key_in, key_of_environment
 from jubako.cli.terminal import FAILED, USAGE, complain, err, out, remark, sentences
 from jubako.errors import ConfigurationError
 
@@ -71,7 +72,11 @@ def bench(
     ] = None,
     api_key_env: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The environment variable that holds the servers' API key.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="The environment variable that holds the servers' API key. Default: JUBAKO_API_KEY, if it is set.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Measure how fast models answer many streams at once.
@@ -91,7 +96,7 @@ def bench(
             timeout_s=timeout,
             seed=int.from_bytes(os.urandom(4)),
         )
-        key = _key(api_key_env)
+        key = key_in(api_key_env) if api_key_env is not None else key_of_environment()
         if plot is not None:
             check_plot(plot)
         if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -195,15 +200,6 @@ def _levels(text: str) -> list[int]:
     if min(levels) < 1 or len(set(levels)) < len(levels):
         raise ConfigurationError(f"--concurrency is {text!r}; it must be different numbers from 1, such as {LEVELS}.")
     return levels
-
-
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return ""
-    key = os.environ.get(variable, "")
-    if not key or not key.isascii() or not key.isprintable():
-        raise ConfigurationError(f"The environment variable {variable} holds no API key.")
-    return key
 
 
 def _without_user(url: str) -> str:

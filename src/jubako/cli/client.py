@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -14,11 +15,16 @@ from msgspec import Struct
 
 from jubako.errors import ConfigurationError, JubakoError
 from jubako.messages import Message, SamplingParams
+from jubako.settings import KEY_VARIABLE
 
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 5.0
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class KeyRefused(JubakoError):
+    """The server asks for a key, or for another."""
 
 
 class Piece(Struct, frozen=True):
@@ -28,8 +34,26 @@ class Piece(Struct, frozen=True):
     is_reasoning: bool = False
 
 
+def key_in(variable: str) -> str:
+    """The API key in this environment variable.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    key = os.environ.get(variable, "")
+    if not key or not key.isascii() or not key.isprintable():
+        raise ConfigurationError(f"The environment variable {variable} holds no API key.")
+    return key
+
+
+def key_of_environment() -> str:
+    """The one that commands send; empty where none is set."""
+    return key_in(KEY_VARIABLE) if os.environ.get(KEY_VARIABLE) else ""
+
+
 class Client:
-    """One server. A context manager; everything raises :class:`JubakoError` with a sentence for the person at the terminal."""
+    """One server, which is sent the key of the environment if there is one. A context manager; everything raises
+    :class:`JubakoError` with a sentence for the person at the terminal."""
 
     def __init__(self, url: str) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
@@ -38,13 +62,19 @@ class Client:
         # A proxy of the environment is for elsewhere, never for this machine.
         elsewhere = urlsplit(url).hostname not in LOOPBACK
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=elsewhere)
+        self._key = key_of_environment()
+        headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=elsewhere)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._http.close()
+
+    @property
+    def sends_key(self) -> bool:
+        return bool(self._key)
 
     def readiness(self) -> Readiness | None:
         """Whether every model that can still load has, and which have; None where nothing answers yet."""
@@ -121,11 +151,17 @@ class Client:
     def _require_success(self, response: httpx.Response) -> None:
         if response.is_success:
             return
+        if response.status_code == httpx.codes.UNAUTHORIZED and not self._key:
+            raise KeyRefused(f"{self.url} asks for a key. Set the environment variable {KEY_VARIABLE} to yours.")
         try:
             error = msgspec.json.decode(response.content, type=_ErrorBody).error
             raise JubakoError(error if isinstance(error, str) else error.message)
         except msgspec.MsgspecError:
             raise JubakoError(f"{self.url} answered with status {response.status_code}; is that a jubako server?") from None
+        message = error if isinstance(error, str) else error.message
+        if self._key and response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise KeyRefused(f"{self.url} refuses the key in {KEY_VARIABLE}: {message}")
+        raise JubakoError(message)
 
     def _decode(self, body: bytes, kind: type[T]) -> T:
         try:

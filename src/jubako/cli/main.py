@@ -10,6 +10,7 @@ from jubako.cli.chat import chat
 from jubako.cli.convert import convert
 from jubako.cli.doctor import doctor
 from jubako.cli.environment import env
+from jubako.cli.key import key
 from jubako.cli.loading import load, unload
 from jubako.cli.manifest import manifest
 from jubako.cli.repository import check, ls, pull, schema
@@ -38,6 +39,7 @@ app.command(rich_help_panel=SERVING)(unload)
 app.command(rich_help_panel=SERVING)(alias)
 app.command(rich_help_panel=SERVING)(stat)
 app.command(rich_help_panel=SERVING)(bench)
+app.add_typer(key, rich_help_panel=SERVING)
 app.command(rich_help_panel=REPOSITORY)(ls)
 app.command(rich_help_panel=REPOSITORY)(pull)
 app.command(rich_help_panel=REPOSITORY)(check)

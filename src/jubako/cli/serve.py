@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from jubako.access.guard import Guard
 from jubako.cli.banner import Announcer
 from jubako.cli.flags import with_settings
 from jubako.cli.preparation import prepare
@@ -55,6 +56,7 @@ def _serve(settings: Settings) -> None:
         files = Files.of(settings)
         if files is not None:
             files.context()
+        Guard.of(settings)
         prepare(settings)
     # Not imported above: BentoML takes a second, which the other commands need not wait for.
     arbiter = import_module("jubako.cli.arbiter")
