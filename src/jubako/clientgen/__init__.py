@@ -1,0 +1,1 @@
+"""Typed client packages, made from what is served."""
