@@ -11,6 +11,13 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jubako"
 
 
+def bentoml_models() -> list[Path]:
+    """The folders in which BentoML keeps models, by name and version: that of the bento in a container, and that of the user."""
+    bento = os.environ.get("BENTO_PATH")
+    home = Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
+    return [*([Path(bento) / "models"] if bento else []), home / "models"]
+
+
 def default_repository() -> Path:
     """``model_repository`` in the working directory if there is one, else the shipped one."""
     here = Path.cwd() / "model_repository"

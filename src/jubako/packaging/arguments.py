@@ -7,7 +7,7 @@ from typing import Any
 
 import bentoml
 from bentoml.exceptions import InvalidArgument
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from jubako.backends.declarations import BACKENDS
 from jubako.errors import ConfigurationError, JubakoError
@@ -23,17 +23,27 @@ class Arguments(BaseModel):
     Attributes:
         model: The one model to serve, by any of its names, with what it needs; "" for what the setting `load` says.
         version: Its version; None for those that its entry chooses.
+        packages: Python packages that the image holds besides those of the backend, such as ``numpy==2.4.6``.
+        system_packages: Debian's packages that these need.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     model: str = ""
     version: int | None = None
+    packages: list[str] = Field(default_factory=list)
+    system_packages: list[str] = Field(default_factory=list)
 
     @property
     def load(self) -> str:
         """As the setting `load` says it."""
         return self.model if self.version is None else f"{self.model}:{self.version}"
+
+
+def arguments() -> Arguments:
+    """What this process was told."""
+    told: Arguments = bentoml.use_arguments(Arguments)
+    return told
 
 
 def settings_for(backend: str = "") -> Settings:
@@ -48,16 +58,16 @@ def settings_for(backend: str = "") -> Settings:
     Raises:
         InvalidArgument: the arguments name no model, or one of another backend.
     """
-    arguments = bentoml.use_arguments(Arguments)
+    told = arguments()
     if os.environ.get("BENTOML_CONTAINERIZED") == "true":
         os.environ.setdefault(variable_of("host"), "0.0.0.0")  # noqa: S104 - the container's own network
-    if arguments.model:
-        os.environ[variable_of("load")] = arguments.load
+    if told.model:
+        os.environ[variable_of("load")] = told.load
     settings = load_settings().settings
     os.environ[variable_of("repository")] = str(settings.repository)
-    if arguments.model:
+    if told.model:
         try:
-            _check_backend(settings, arguments.model, backend)
+            _check_backend(settings, told.model, backend)
         except JubakoError as error:
             raise InvalidArgument(error.message) from None
     return settings

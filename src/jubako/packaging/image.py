@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from bentoml.images import Image
 
-LOCKS = Path(__file__).parent / "locks"
+from jubako.packaging.arguments import arguments
+from jubako.packaging.locks import pins
 
 BASE = "python:3.11-slim"
 """The image under all of ours: Debian with Python and little else."""
@@ -24,25 +24,21 @@ OPENCV = ("libgl1", "libglib2.0-0")
 
 
 def image(lock: str, *, system_packages: Sequence[str] = ()) -> Image:
-    """The image with the packages of a lock.
+    """The image with the packages of a lock, and with those that the bento's arguments name.
 
     Args:
         lock: The name of a file in ``locks``.
         system_packages: Debian's packages that the engine needs besides.
     """
+    told = arguments()
     # distro="none": otherwise BentoML installs a compiler and git, half a gigabyte that no model needs.
     made = Image(base_image=BASE, distro="none", lock_python_packages=False)
-    if system_packages:
-        made.run(install(system_packages))
-    return made.python_packages(*pins(lock))
+    if debian := [*system_packages, *told.system_packages]:
+        made.run(_install(debian))
+    return made.python_packages(*pins(lock), *told.packages)
 
 
-def pins(lock: str) -> list[str]:
-    """The packages of a lock, such as ``numpy==2.4.6``."""
-    return (LOCKS / f"{lock}.txt").read_text(encoding="utf-8").splitlines()
-
-
-def install(system_packages: Sequence[str]) -> str:
+def _install(system_packages: Sequence[str]) -> str:
     """The command that installs Debian's packages and leaves nothing else."""
     names = shlex.join(system_packages)
     return f"apt-get update && apt-get install -y --no-install-recommends {names} && rm -rf /var/lib/apt/lists/*"

@@ -13,15 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jubako.environments.recipe import lock_of, recipe_of
-from jubako.environments.uv import run_uv
-from jubako.packaging.image import LOCKS
+from jubako.environments.uv import Say, run_uv
+from jubako.packaging.locks import CORE, LOCKS
 
 PYTHON = "3.11"
 PLATFORM = "x86_64-manylinux_2_28"
 """What images are made of. Their packages for other processors are the same, but for those of CUDA."""
-
-CORE = "core"
-"""The lock of backends that need no engine."""
 
 WITHOUT = ("uv",)
 """What makes environments is not needed where one has been made."""
@@ -50,7 +47,8 @@ def main(names: Sequence[str]) -> None:
         if name in ON_CUDA:
             wanted += recipe_of(name).variants["cuda"].requirements
             pins = _over(pins, lock_of(name, "cuda").read_text(encoding="utf-8").splitlines())
-        (LOCKS / f"{name}.txt").write_text(_pinned(wanted, pins), encoding="utf-8")
+        lines = resolved(wanted, pins, _say)
+        (LOCKS / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _over(pins: Sequence[str], engine: Sequence[str]) -> list[str]:
@@ -59,7 +57,15 @@ def _over(pins: Sequence[str], engine: Sequence[str]) -> list[str]:
     return [*engine, *(line for line in pins if line.partition("==")[0] not in pinned)]
 
 
-def _pinned(wanted: Sequence[str], preferred: Sequence[str]) -> str:
+def resolved(wanted: Sequence[str], preferred: Sequence[str], say: Say) -> list[str]:
+    """`wanted` with all that it needs, pinned, for images.
+
+    Args:
+        preferred: Pins that are kept wherever they go together.
+
+    Raises:
+        ConfigurationError: there is no such set of packages; the message is uv's.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder, name) for name in ("wanted.in", "pins.txt", "excludes.in")}
         # uv keeps to the versions of the file that it writes wherever they go together.
@@ -67,9 +73,9 @@ def _pinned(wanted: Sequence[str], preferred: Sequence[str]) -> str:
             file.write_text("\n".join(lines), encoding="utf-8")
         arguments = ["pip", "compile", "--quiet", "--python-version", PYTHON, "--python-platform", PLATFORM, "--no-header"]
         arguments += ["--no-annotate", "--no-emit-index-url", "--excludes", str(files["excludes.in"])]
-        run_uv([*arguments, "--output-file", str(files["pins.txt"]), str(files["wanted.in"])], folder=Path(folder), say=_say)
+        run_uv([*arguments, "--output-file", str(files["pins.txt"]), str(files["wanted.in"])], folder=Path(folder), say=say)
         lines = files["pins.txt"].read_text(encoding="utf-8").splitlines()
-    return "".join(f"{line}\n" for line in lines if "==" in line)
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
 def _say(line: str) -> None:

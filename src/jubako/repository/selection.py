@@ -59,9 +59,12 @@ def check_names(repository: Repository, load: str) -> None:
 
 
 def with_versions(model: Model, load: str) -> Model:
-    """`model` with those of its versions chosen that the setting `load` names by number, in the place of what its entry says."""
+    """`model` with those of its versions chosen that the setting `load` names by number, and no others; as it is if it names none."""
     numbers = _numbers(model, load)
-    return replace(model, policy_numbers=tuple(numbers)) if numbers else model
+    if not numbers:
+        return model
+    aliases = {alias: number for alias, number in model.aliases.items() if number in numbers}
+    return replace(model, policy_numbers=tuple(numbers), aliases=aliases)
 
 
 def entry_named(name: str, names: Mapping[str, str]) -> str | None:

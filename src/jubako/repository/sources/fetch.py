@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 
 from jubako.errors import ConfigurationError
+from jubako.paths import bentoml_models
 from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
-from jubako.repository.source import FileSource, HubSource, LocalSource, PackageSource, RemoteSource, UrlSource
+from jubako.repository.source import BentoModelSource, FileSource, HubSource, LocalSource, PackageSource, RemoteSource, UrlSource
 from jubako.repository.sources.download import Download, RemoteFile
 from jubako.repository.sources.endpoints import Endpoints, configured_indexes
 from jubako.repository.sources.hub import hub_files
@@ -66,7 +67,15 @@ def local_path(version: Version) -> Path | None:
         return version.folder if version.source.path == "." else version.folder / version.source.path
     if isinstance(version.source, FileSource):
         return Path(version.source.path)
+    if isinstance(version.source, BentoModelSource):
+        return _stored(version.source)
     return None
+
+
+def _stored(source: BentoModelSource) -> Path:
+    """Where a model of BentoML's is, or would be: a container has the models of its bento beside it."""
+    places = [store / source.name / source.version / source.path for store in bentoml_models()]
+    return next((place for place in places if place.exists()), places[-1])
 
 
 def verify_local(path: Path, pins: Pins, cache: Cache, progress: Progress) -> None:
