@@ -46,7 +46,7 @@ def made(*arguments: str) -> list[dict[str, Any]]:
     ("arguments", "storage"),
     [
         (("--image", IMAGE), None),
-        (("--image", IMAGE, "--weights", "artifact", "--weights-image", WEIGHTS), f"oci://{WEIGHTS}"),
+        (("--image", IMAGE, "--weights", "mounted", "--weights-image", WEIGHTS), f"oci://{WEIGHTS}"),
         (("--image", IMAGE, "--weights", "mounted", "--gpu", "2", "--namespace", "models"), "pvc://smollm2-weights"),
         (("--image", IMAGE, "--weights", "source", "--api-keys-secret", "keys"), None),
     ],

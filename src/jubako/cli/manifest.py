@@ -12,8 +12,9 @@ from jubako.backends.declarations import BACKENDS
 from jubako.cli.repository import RepositoryOption, find_version
 from jubako.cli.terminal import USAGE, out, sentences
 from jubako.errors import ConfigurationError
-from jubako.manifests import Object, WeightsMode, Workload, as_yaml, compose_file, kserve_objects, kubernetes_objects
+from jubako.manifests import Object, Workload, as_yaml, compose_file, kserve_objects, kubernetes_objects
 from jubako.manifests.resources import resources_of
+from jubako.packaging.weights import WeightsMode
 from jubako.repository.cache import Cache
 from jubako.repository.repository import Version, read_repository
 from jubako.repository.sources import cached_weights
@@ -45,10 +46,11 @@ def manifest(
     ] = None,
     namespace: Annotated[str, typer.Option(metavar="NS", help="Kubernetes' namespace.", show_default=False)] = "",
     weights: Annotated[
-        WeightsMode, typer.Option(help="Where they are: in the image, in a mounted folder or image, or where the entry says.")
+        WeightsMode,
+        typer.Option(help="Where they are, as `jubako build` was told: in the image, mounted, or fetched at the start."),
     ] = "baked",
     weights_image: Annotated[
-        str, typer.Option(metavar="REF", help="The image with the weights, for --weights artifact.", show_default=False)
+        str, typer.Option(metavar="REF", help="A data-only image with the weights, to be mounted.", show_default=False)
     ] = "",
     api_keys_secret: Annotated[
         str,

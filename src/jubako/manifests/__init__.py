@@ -4,6 +4,6 @@ from jubako.manifests.compose import compose_file
 from jubako.manifests.kserve import kserve_objects
 from jubako.manifests.kubernetes import kubernetes_objects
 from jubako.manifests.objects import Object, as_yaml
-from jubako.manifests.workload import WeightsMode, Workload
+from jubako.manifests.workload import Workload
 
-__all__ = ["Object", "WeightsMode", "Workload", "as_yaml", "compose_file", "kserve_objects", "kubernetes_objects"]
+__all__ = ["Object", "Workload", "as_yaml", "compose_file", "kserve_objects", "kubernetes_objects"]

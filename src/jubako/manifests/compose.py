@@ -11,12 +11,13 @@ from jubako.manifests.container import (
     HTTP_PORT,
     TMP,
     USER,
-    WEIGHTS,
+    WEIGHTS_IN_IMAGE,
     stop_within_s,
     variables,
 )
 from jubako.manifests.objects import Object
 from jubako.manifests.workload import Workload
+from jubako.packaging.weights import MOUNT
 
 KEYS = "api-keys"
 VOLUME = "weights"
@@ -35,7 +36,7 @@ def compose_file(workload: Workload) -> Object:
             "entry to load it more than once."
         )
     found: dict[str, object] = {"name": workload.name, "services": {workload.name: _service(workload)}}
-    if workload.weights == "source":
+    if workload.fetches:
         found["volumes"] = {VOLUME: {}}
     if workload.api_keys_secret:
         found["secrets"] = {KEYS: {"file": workload.api_keys_secret}}
@@ -61,15 +62,13 @@ def _service(workload: Workload) -> Object:
 
 
 def _volumes(workload: Workload) -> list[Object]:
-    match workload.weights:
-        case "mounted":
-            return [{"type": "bind", "source": "./weights", "target": WEIGHTS, "read_only": True}]
-        case "artifact":
-            return [{"type": "image", "source": workload.weights_image, "target": WEIGHTS}]
-        case "source":
-            return [{"type": "volume", "source": VOLUME, "target": CACHE}]
-        case "baked":
-            return []
+    if workload.fetches:
+        return [{"type": "volume", "source": VOLUME, "target": CACHE}]
+    if workload.weights_image:
+        return [{"type": "image", "source": workload.weights_image, "target": MOUNT, "image": {"subpath": WEIGHTS_IN_IMAGE}}]
+    if workload.weights == "mounted":
+        return [{"type": "bind", "source": "./weights", "target": MOUNT, "read_only": True}]
+    return []
 
 
 def _resources(workload: Workload) -> Object:

@@ -13,8 +13,8 @@ USER = 1034
 """The user, and the group, that the processes of the image are."""
 
 TMP = "/tmp"  # noqa: S108 - the only folder of the container that it may write to
-WEIGHTS = "/mnt/models"
-"""Where weights that are not in the image are mounted; KServe mounts them there too."""
+WEIGHTS_IN_IMAGE = "models"
+"""The folder of a data-only image that holds the weights, which is KServe's convention."""
 
 CACHE = "/var/cache/jubako"
 """Where weights that are fetched at the start are kept."""
@@ -39,7 +39,7 @@ def variables(workload: Workload) -> dict[str, str]:
         "HOME": TMP,
         "BENTOML_HOME": f"{TMP}/bentoml",
     }
-    if workload.weights == "source":
+    if workload.fetches:
         given["JUBAKO_CACHE_DIR"] = CACHE
     if workload.api_keys_secret:
         given["JUBAKO_API_KEYS"] = f"{API_KEYS}/{API_KEYS_FILE}"

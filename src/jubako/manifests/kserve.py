@@ -71,10 +71,6 @@ def _format(workload: Workload) -> str:
 
 def _storage(workload: Workload) -> str | None:
     """Where KServe takes weights from, which it mounts where the container looks for them; none where it has them itself."""
-    match workload.weights:
-        case "artifact":
-            return f"oci://{workload.weights_image}"
-        case "mounted":
-            return f"pvc://{workload.name}-weights"
-        case _:
-            return None
+    if workload.weights != "mounted":
+        return None
+    return f"oci://{workload.weights_image}" if workload.weights_image else f"pvc://{workload.name}-weights"

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import math
 
-from jubako.manifests.container import API_KEYS, CACHE, GRPC_PORT, HTTP_PORT, TMP, USER, WEIGHTS, stop_within_s, variables
+from jubako.manifests.container import (
+    API_KEYS,
+    CACHE,
+    GRPC_PORT,
+    HTTP_PORT,
+    TMP,
+    USER,
+    WEIGHTS_IN_IMAGE,
+    stop_within_s,
+    variables,
+)
 from jubako.manifests.objects import Object
 from jubako.manifests.workload import Workload
+from jubako.packaging.weights import MOUNT
 
 LEAVE_ENDPOINTS_S = 5
 """Time for every proxy of the cluster to hear that the pod is leaving, before it stops taking connections."""
@@ -112,15 +123,19 @@ def volumes(workload: Workload, *, weights_mounted_by_us: bool) -> list[Object]:
     found: list[Object] = [{"name": "tmp", "emptyDir": {}}]
     if workload.gpus > 1:
         found.append({"name": "shared-memory", "emptyDir": {"medium": "Memory"}})
-    if workload.weights == "source":
+    if workload.fetches:
         found.append({"name": "cache", "emptyDir": {"sizeLimit": f"{workload.resources.weights_mib}Mi"}})
     if workload.weights == "mounted" and weights_mounted_by_us:
-        found.append({"name": "weights", "persistentVolumeClaim": {"claimName": f"{workload.name}-weights", "readOnly": True}})
-    if workload.weights == "artifact" and weights_mounted_by_us:
-        found.append({"name": "weights", "image": {"reference": workload.weights_image, "pullPolicy": "IfNotPresent"}})
+        found.append({"name": "weights", **_weights(workload)})
     if workload.api_keys_secret:
         found.append({"name": "api-keys", "secret": {"secretName": workload.api_keys_secret}})
     return found
+
+
+def _weights(workload: Workload) -> Object:
+    if workload.weights_image:
+        return {"image": {"reference": workload.weights_image, "pullPolicy": "IfNotPresent"}}
+    return {"persistentVolumeClaim": {"claimName": f"{workload.name}-weights", "readOnly": True}}
 
 
 def _gpu_placement(workload: Workload) -> dict[str, object]:
@@ -148,10 +163,11 @@ def _mounts(workload: Workload, *, weights_mounted_by_us: bool) -> list[Object]:
     mounts: list[Object] = [{"name": "tmp", "mountPath": TMP}]
     if workload.gpus > 1:
         mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})  # noqa: S108 - GPUs exchange data there
-    if workload.weights == "source":
+    if workload.fetches:
         mounts.append({"name": "cache", "mountPath": CACHE})
-    if workload.weights in ("mounted", "artifact") and weights_mounted_by_us:
-        mounts.append({"name": "weights", "mountPath": WEIGHTS, "readOnly": True})
+    if workload.weights == "mounted" and weights_mounted_by_us:
+        inside = WEIGHTS_IN_IMAGE if workload.weights_image else None
+        mounts.append({"name": "weights", "mountPath": MOUNT, "subPath": inside, "readOnly": True})
     if workload.api_keys_secret:
         mounts.append({"name": "api-keys", "mountPath": API_KEYS, "readOnly": True})
     return mounts

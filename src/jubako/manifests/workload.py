@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from jubako.errors import ConfigurationError
 from jubako.manifests.resources import Resources
+from jubako.packaging.weights import WeightsMode
 from jubako.repository.model import Model, Version
-
-WeightsMode = Literal["baked", "mounted", "artifact", "source"]
-"""Where the container finds the weights: in its image, in a folder that is mounted, in an image of their own that is mounted, or
-fetched from the entry's source when it starts."""
 
 CALLS_OUT = frozenset({"openai", "anthropic", "python", "triton_python"})
 """Backends whose models may ask other servers."""
@@ -31,7 +27,8 @@ class Workload:
         replicas: Containers at least.
         gpus: GPUs of each container.
         namespace: Of Kubernetes; "" leaves it to whoever applies the manifest.
-        weights_image: Where ``artifact`` finds the weights: the reference of a data-only image.
+        weights: The mode that the image was built with.
+        weights_image: What is mounted for ``mounted``: an image with the weights in its folder ``models``; "" for a volume.
         api_keys_secret: The Kubernetes secret, or the file for Compose, with the API keys; "" lets everybody in.
         grace_period_s: How long requests may take to finish when a container is stopped.
     """
@@ -49,9 +46,10 @@ class Workload:
     grace_period_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.weights == "artifact" and not self.weights_image:
+        if self.weights_image and self.weights != "mounted":
             raise ConfigurationError(
-                "Weights as an artifact need its reference: --weights-image REGISTRY/NAME@sha256:..., which `jubako push` prints."
+                "An image with weights is mounted into a container that was built for mounted ones: say --weights mounted beside "
+                "--weights-image, to `jubako build` too."
             )
 
     @property
@@ -70,9 +68,14 @@ class Workload:
         return f"{self.model.name}:{self.version.number}"
 
     @property
+    def fetches(self) -> bool:
+        """Whether the container fetches the weights when it starts."""
+        return self.weights in ("artifact", "source")
+
+    @property
     def calls_out(self) -> bool:
         """Whether the container must reach other servers than those that ask it."""
-        return self.weights == "source" or self.model.config.backend in CALLS_OUT
+        return self.fetches or self.model.config.backend in CALLS_OUT
 
     @property
     def load_timeout_s(self) -> float:

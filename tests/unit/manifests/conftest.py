@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from jubako.backends.declarations import BACKENDS
-from jubako.manifests import WeightsMode, Workload
+from jubako.manifests import Workload
 from jubako.manifests.resources import resources_of
+from jubako.packaging.weights import WeightsMode
 from jubako.repository.repository import read_repository
 
 ENTRIES = {

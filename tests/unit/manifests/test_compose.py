@@ -16,7 +16,7 @@ from tests.unit.manifests.conftest import Make
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "GPU": {"name": "Big_Model.7B", "gpus": 2, "weights": "mounted"},
-    "artifact": {"weights": "artifact", "weights_image": "registry.example.com/weights@sha256:" + "1" * 64},
+    "an image of weights": {"weights": "mounted", "weights_image": "registry.example.com/weights@sha256:" + "1" * 64},
     "source": {"weights": "source"},
     "keys": {"api_keys_secret": "./api_keys.toml"},
 }
@@ -33,7 +33,7 @@ def test_the_file_is_valid(fields: dict[str, Any], workload: Make) -> None:
 
 
 def test_a_field_that_compose_does_not_know_would_be_found(workload: Make) -> None:
-    file = made(workload, weights="artifact", weights_image="r.example.com/w:1")
+    file = made(workload, weights="mounted", weights_image="r.example.com/w:1")
     file["services"]["smollm2"]["readonly"] = True
     file["services"]["smollm2"]["deploy"]["resources"]["limits"]["gpu"] = 1
     with pytest.raises(ValidationError) as refused:

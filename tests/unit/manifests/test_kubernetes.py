@@ -18,7 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "in a namespace, three of them": {"namespace": "models", "replicas": 3},
     "GPU": {"name": "Big_Model.7B", "gpus": 2, "weights": "mounted"},
-    "artifact": {"weights": "artifact", "weights_image": "registry.example.com/weights@sha256:" + "1" * 64},
+    "an image of weights": {"weights": "mounted", "weights_image": "registry.example.com/weights@sha256:" + "1" * 64},
     "source": {"weights": "source"},
     "keys": {"api_keys_secret": "smollm2-keys"},
     "another server's model": {"name": "claude"},
@@ -148,28 +148,46 @@ def test_a_gpu_is_asked_for_where_one_is_and_not_held_twice(workload: Make) -> N
 
 
 @pytest.mark.parametrize(
-    ("fields", "volume"),
+    ("fields", "volume", "place"),
     [
-        ({"weights": "mounted"}, {"persistentVolumeClaim": {"claimName": "smollm2-weights", "readOnly": True}}),
+        ({"weights": "mounted"}, {"persistentVolumeClaim": {"claimName": "smollm2-weights", "readOnly": True}}, {}),
         (
-            {"weights": "artifact", "weights_image": "r.example.com/w@sha256:1"},
+            {"weights": "mounted", "weights_image": "r.example.com/w@sha256:1"},
             {"image": {"reference": "r.example.com/w@sha256:1", "pullPolicy": "IfNotPresent"}},
+            {"subPath": "models"},
         ),
     ],
 )
-def test_weights_outside_the_image_are_mounted_read_only(fields: dict[str, Any], volume: Any, workload: Make) -> None:
+def test_weights_outside_the_image_are_mounted_read_only(
+    fields: dict[str, Any], volume: dict[str, Any], place: dict[str, str], workload: Make
+) -> None:
     spec = pod(workload, **fields)
     assert {"name": "weights", **volume} in spec["volumes"]
-    assert {"name": "weights", "mountPath": "/mnt/models", "readOnly": True} in spec["containers"][0]["volumeMounts"]
+    assert {"name": "weights", "mountPath": "/mnt/models", "readOnly": True, **place} in spec["containers"][0]["volumeMounts"]
 
 
-def test_weights_as_an_artifact_need_its_reference(workload: Make) -> None:
-    with pytest.raises(ConfigurationError, match="--weights-image"):
-        workload(weights="artifact")
+@pytest.mark.parametrize("weights", ["source", "artifact"])
+def test_weights_that_are_fetched_have_a_folder_to_go_to(weights: str, workload: Make) -> None:
+    spec = pod(workload, weights=weights)
+    assert {"name": "JUBAKO_CACHE_DIR", "value": "/var/cache/jubako"} in spec["containers"][0]["env"]
+    assert {"name": "cache", "mountPath": "/var/cache/jubako"} in spec["containers"][0]["volumeMounts"]
+    assert {"name": "cache", "emptyDir": {"sizeLimit": "256Mi"}} in spec["volumes"]
+
+
+def test_an_image_of_weights_is_for_containers_that_mount_them(workload: Make) -> None:
+    with pytest.raises(ConfigurationError, match="--weights mounted"):
+        workload(weights="artifact", weights_image="r.example.com/w@sha256:1")
 
 
 @pytest.mark.parametrize(
-    ("fields", "free"), [({}, False), ({"weights": "source"}, True), ({"name": "claude"}, True), ({"name": "echo"}, False)]
+    ("fields", "free"),
+    [
+        ({}, False),
+        ({"weights": "source"}, True),
+        ({"weights": "mounted"}, False),
+        ({"name": "claude"}, True),
+        ({"name": "echo"}, False),
+    ],
 )
 def test_only_what_must_call_out_may(fields: dict[str, Any], free: bool, workload: Make) -> None:
     policy = made(workload, **fields)["NetworkPolicy"]["spec"]
