@@ -72,7 +72,7 @@ def _tensor(given: Mapping[str, Any]) -> Tensor:
 
 
 def _read() -> dict[str, Interface]:
-    content = json.loads(files(__package__).joinpath("interface.json").read_text(encoding="utf-8"))
+    content = json.loads(files(__name__.rpartition(".")[0]).joinpath("interface.json").read_text(encoding="utf-8"))
     return {model["name"]: _interface(model) for model in content["models"]}
 
 

@@ -85,27 +85,32 @@ class Answer:
 
 
 def _array(interface: Interface, tensor: Tensor, value: object) -> Array:
+    is_list = not isinstance(value, np.ndarray)
     if tensor.datatype == "BYTES":
-        array = value if isinstance(value, np.ndarray) else _from_list(interface, tensor, value, np.dtype(object))
+        # Strings in a list stay apart: as an array of text they would all be as long as the longest.
+        array = _read(interface, tensor, value, np.dtype(object) if is_list else None)
         if array.dtype.kind not in "OSU":
             raise _wrong(interface, tensor, f"must hold text or bytes; an array of {array.dtype} came")
         return array
     dtype = _DTYPES[tensor.datatype]
-    if isinstance(value, np.ndarray):
-        if value.dtype.newbyteorder("=") != dtype and value.dtype.name != tensor.datatype.replace("BF16", "bfloat16"):
-            hint = f"Convert it with .astype(np.{dtype.name})"
-            raise _wrong(interface, tensor, f"must be {tensor.datatype}; an array of {value.dtype} came. {hint}")
-        return value
-    found = _from_list(interface, tensor, value)
-    array = found.astype(dtype)
-    if found.size and (found.dtype.kind not in _LIST_KINDS[dtype.kind] or (dtype.kind in "iu" and (array != found).any())):
-        raise _wrong(interface, tensor, f"must be {tensor.datatype}; the list holds what is none")
+    array = _read(interface, tensor, value)
+    if is_list:
+        if array.size and array.dtype.kind not in _LIST_KINDS[dtype.kind]:
+            raise _wrong(interface, tensor, f"must be {tensor.datatype}; the list holds what is none")
+        converted = array.astype(dtype)
+        if dtype.kind in "iu" and bool((array != converted).any()):
+            raise _wrong(interface, tensor, f"must be {tensor.datatype}; the list holds a number that is too large or too small")
+        return converted
+    same = (array.dtype.kind, array.dtype.itemsize) == (dtype.kind, dtype.itemsize)
+    if not same and (tensor.datatype, str(array.dtype)) != ("BF16", "bfloat16"):
+        hint = f'Convert it with .astype("{dtype}")'
+        raise _wrong(interface, tensor, f"must be {tensor.datatype}; an array of {array.dtype} came. {hint}")
     return array
 
 
-def _from_list(interface: Interface, tensor: Tensor, value: object, dtype: np.dtype[np.generic] | None = None) -> Array:
+def _read(interface: Interface, tensor: Tensor, value: object, dtype: np.dtype[np.generic] | None = None) -> Array:
     try:
-        found: Array = np.array(value, dtype)
+        found: Array = np.asarray(value, dtype)
     except (OverflowError, TypeError, ValueError):
         raise _wrong(interface, tensor, "must be an array, or lists that are equally long at each depth") from None
     return found
