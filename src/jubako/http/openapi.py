@@ -38,6 +38,7 @@ from jubako.http.openai.classify import ClassificationList, ClassifyBody
 from jubako.http.openai.rerank import Ranking, RerankBody
 from jubako.http.openai.score import ScoreBody, ScoreList
 from jubako.http.openai.wire import ChatCompletionRequest, CompletionBody, DetokenizeBody, EmbeddingRequest, TokenizeBody
+from jubako.http.secured import SCHEMES, SECURITY, secured
 from jubako.http.stat import Activity, ModelActivity
 from jubako.messages import Task, VersionStatus
 
@@ -95,10 +96,6 @@ _REQUEST_ID_HEADER = {
 
 def document(models: list[VersionStatus]) -> Json:
     """The document, with examples that work as they are on a server of these models."""
-    tasks: tuple[Task, ...] = ("chat", "completion", "embedding", "score", "classify")
-    chat, completion, embedding, score, classify = (_example_model(models, task) for task in tasks)
-    query, documents = "What keeps food warm?", ["A thermos", "A jubako stacks boxes"]
-    greeting: Json = {"model": chat, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 32}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -114,115 +111,124 @@ def document(models: list[VersionStatus]) -> Json:
             {"name": "Tokens", "description": "A model's own tokenizer, in vLLM's shapes."},
             {"name": "Server", "description": "For what watches the server."},
         ],
-        "paths": {
-            "/v1/chat/completions": {
-                "post": _post(
-                    "createChatCompletion",
-                    "Answer a conversation",
-                    "OpenAI",
-                    ChatCompletionRequest,
-                    examples={
-                        "whole": {"summary": "One answer", "value": greeting},
-                        "streamed": {"summary": "A stream of server-sent events", "value": {**greeting, "stream": True}},
-                    },
-                    answer=ChatCompletion,
-                    chunk=ChatCompletionChunk,
-                )
-            },
-            "/v1/completions": {
-                "post": _post(
-                    "createCompletion",
-                    "Continue a text",
-                    "OpenAI",
-                    CompletionBody,
-                    examples={"whole": {"value": {"model": completion, "prompt": "Once upon a time", "max_tokens": 32}}},
-                    answer=Completion,
-                    chunk=Completion,
-                )
-            },
-            "/v1/embeddings": {
-                "post": _post(
-                    "createEmbedding",
-                    "Turn texts into vectors",
-                    "OpenAI",
-                    EmbeddingRequest,
-                    examples={"texts": {"value": {"model": embedding, "input": ["One text", "and another"]}}},
-                    answer=EmbeddingList,
-                )
-            },
-            "/v1/rerank": {
-                "post": _post(
-                    "createRerank",
-                    "Order documents by how well they answer a query; also at /rerank",
-                    "Scores",
-                    RerankBody,
-                    examples={"documents": {"value": {"model": score, "query": query, "documents": documents, "top_n": 1}}},
-                    answer=Ranking,
-                )
-            },
-            "/v1/score": {
-                "post": _post(
-                    "createScore",
-                    "Score pairs of texts; also at /score",
-                    "Scores",
-                    ScoreBody,
-                    examples={"pairs": {"value": {"model": score, "text_1": query, "text_2": documents}}},
-                    answer=ScoreList,
-                )
-            },
-            "/v1/classify": {
-                "post": _post(
-                    "createClassification",
-                    "Find the class of texts; also at /classify",
-                    "Scores",
-                    ClassifyBody,
-                    examples={"texts": {"value": {"model": classify, "input": ["One text", "and another"]}}},
-                    answer=ClassificationList,
-                )
-            },
-            "/v1/models": {"get": _get("listModels", "The models of the repository", "OpenAI", ModelList)},
-            "/v1/models/{model}": {
-                "get": {
-                    **_get("retrieveModel", "One model", "OpenAI", Model, errors=_UNKNOWN_MODEL),
-                    "parameters": [_model_name(chat)],
-                }
-            },
-            "/tokenize": {
-                "post": _post(
-                    "tokenize",
-                    "Text or messages into token ids",
-                    "Tokens",
-                    TokenizeBody,
-                    examples={"text": {"value": {"model": chat, "prompt": "Say hello."}}},
-                    answer=Tokenized,
-                )
-            },
-            "/detokenize": {
-                "post": _post(
-                    "detokenize",
-                    "Token ids into text",
-                    "Tokens",
-                    DetokenizeBody,
-                    examples={"tokens": {"value": {"model": chat, "tokens": [1, 2, 3]}}},
-                    answer=Detokenized,
-                )
-            },
-            **kserve.paths(models),
-            "/v1/interfaces": {
-                "get": _get("listInterfaces", "What clients of each model are written against", "Server", InterfaceList)
-            },
-            "/v1/stat": {"get": _get("statAll", "What the instances of all models are doing", "Server", Activity)},
-            "/v1/stat/{model}": {
-                "get": {
-                    **_get("stat", "What the instances of one are", "Server", ModelActivity, errors=_UNKNOWN_MODEL),
-                    "parameters": [_model_name(chat)],
-                }
-            },
-            "/livez": {"get": _get("livez", "Whether the process is alive", "Server", Alive)},
-            "/readyz": {"get": _readyz()},
-            "/metrics": {"get": _metrics()},
+        "security": SECURITY,
+        "paths": secured(_paths(models)),
+        "components": {"schemas": _schemas(), "securitySchemes": SCHEMES},
+    }
+
+
+def _paths(models: list[VersionStatus]) -> Json:
+    tasks: tuple[Task, ...] = ("chat", "completion", "embedding", "score", "classify")
+    chat, completion, embedding, score, classify = (_example_model(models, task) for task in tasks)
+    query, documents = "What keeps food warm?", ["A thermos", "A jubako stacks boxes"]
+    greeting: Json = {"model": chat, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 32}
+    return {
+        "/v1/chat/completions": {
+            "post": _post(
+                "createChatCompletion",
+                "Answer a conversation",
+                "OpenAI",
+                ChatCompletionRequest,
+                examples={
+                    "whole": {"summary": "One answer", "value": greeting},
+                    "streamed": {"summary": "A stream of server-sent events", "value": {**greeting, "stream": True}},
+                },
+                answer=ChatCompletion,
+                chunk=ChatCompletionChunk,
+            )
         },
-        "components": {"schemas": _schemas()},
+        "/v1/completions": {
+            "post": _post(
+                "createCompletion",
+                "Continue a text",
+                "OpenAI",
+                CompletionBody,
+                examples={"whole": {"value": {"model": completion, "prompt": "Once upon a time", "max_tokens": 32}}},
+                answer=Completion,
+                chunk=Completion,
+            )
+        },
+        "/v1/embeddings": {
+            "post": _post(
+                "createEmbedding",
+                "Turn texts into vectors",
+                "OpenAI",
+                EmbeddingRequest,
+                examples={"texts": {"value": {"model": embedding, "input": ["One text", "and another"]}}},
+                answer=EmbeddingList,
+            )
+        },
+        "/v1/rerank": {
+            "post": _post(
+                "createRerank",
+                "Order documents by how well they answer a query; also at /rerank",
+                "Scores",
+                RerankBody,
+                examples={"documents": {"value": {"model": score, "query": query, "documents": documents, "top_n": 1}}},
+                answer=Ranking,
+            )
+        },
+        "/v1/score": {
+            "post": _post(
+                "createScore",
+                "Score pairs of texts; also at /score",
+                "Scores",
+                ScoreBody,
+                examples={"pairs": {"value": {"model": score, "text_1": query, "text_2": documents}}},
+                answer=ScoreList,
+            )
+        },
+        "/v1/classify": {
+            "post": _post(
+                "createClassification",
+                "Find the class of texts; also at /classify",
+                "Scores",
+                ClassifyBody,
+                examples={"texts": {"value": {"model": classify, "input": ["One text", "and another"]}}},
+                answer=ClassificationList,
+            )
+        },
+        "/v1/models": {"get": _get("listModels", "The models of the repository", "OpenAI", ModelList)},
+        "/v1/models/{model}": {
+            "get": {
+                **_get("retrieveModel", "One model", "OpenAI", Model, errors=_UNKNOWN_MODEL),
+                "parameters": [_model_name(chat)],
+            }
+        },
+        "/tokenize": {
+            "post": _post(
+                "tokenize",
+                "Text or messages into token ids",
+                "Tokens",
+                TokenizeBody,
+                examples={"text": {"value": {"model": chat, "prompt": "Say hello."}}},
+                answer=Tokenized,
+            )
+        },
+        "/detokenize": {
+            "post": _post(
+                "detokenize",
+                "Token ids into text",
+                "Tokens",
+                DetokenizeBody,
+                examples={"tokens": {"value": {"model": chat, "tokens": [1, 2, 3]}}},
+                answer=Detokenized,
+            )
+        },
+        **kserve.paths(models),
+        "/v1/interfaces": {
+            "get": _get("listInterfaces", "What clients of each model are written against", "Server", InterfaceList)
+        },
+        "/v1/stat": {"get": _get("statAll", "What the instances of all models are doing", "Server", Activity)},
+        "/v1/stat/{model}": {
+            "get": {
+                **_get("stat", "What the instances of one are", "Server", ModelActivity, errors=_UNKNOWN_MODEL),
+                "parameters": [_model_name(chat)],
+            }
+        },
+        "/livez": {"get": _get("livez", "Whether the process is alive", "Server", Alive)},
+        "/readyz": {"get": _readyz()},
+        "/metrics": {"get": _metrics()},
     }
 
 
