@@ -14,8 +14,12 @@ def default_cache() -> Path:
 def bentoml_models() -> list[Path]:
     """The folders in which BentoML keeps models, by name and version: that of the bento in a container, and that of the user."""
     bento = os.environ.get("BENTO_PATH")
-    home = Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
-    return [*([Path(bento) / "models"] if bento else []), home / "models"]
+    return [*([Path(bento) / "models"] if bento else []), bentoml_home() / "models"]
+
+
+def bentoml_home() -> Path:
+    """Where BentoML keeps what belongs to the user."""
+    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
 
 
 def default_repository() -> Path:

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -40,20 +40,31 @@ def run_uv(arguments: Sequence[str], *, folder: Path, say: Say, held: Sequence[i
     return run_program([program, *arguments], folder=folder, say=say, held=held)
 
 
-def run_program(command: Sequence[str], *, folder: Path, say: Say, held: Sequence[int] = ()) -> str:
+def run_program(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    say: Say,
+    held: Sequence[int] = (),
+    variables: Mapping[str, str | None] | None = None,
+) -> str:
     """Run `command` and return its standard output; each line of its standard error goes to `say`.
+
+    Args:
+        variables: What its environment has besides this process's, or, where None, does not have.
 
     Raises:
         ConfigurationError: it can't be started or failed; the message has its last words.
     """
     words: deque[str] = deque(maxlen=_LAST_WORDS)
-    variables = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    wanted = {**os.environ, **dict.fromkeys(_NOT_PASSED_ON), **(variables or {})}
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         try:
             process = subprocess.Popen(  # noqa: S603 - no shell reads these arguments
                 command,
                 cwd=folder,
-                env={**variables, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"},
+                env={name: value for name, value in wanted.items() if value is not None}
+                | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"},
                 pass_fds=held,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

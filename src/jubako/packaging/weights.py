@@ -144,9 +144,7 @@ def _pinned_artifact(reference: str | None, name: str) -> str:
     if reference is None:
         raise ConfigurationError(f"Say which artifact has the weights of {name}: --from oci://REGISTRY/NAME@sha256:...; {push}.")
     if not reference.startswith("oci://") or "@sha256:" not in reference:
-        raise ConfigurationError(
-            f"{reference!r} names no artifact by its digest, as oci://REGISTRY/NAME@sha256:... does; {push}."
-        )
+        raise ConfigurationError(f"{reference!r} names no artifact by its digest, as in oci://REGISTRY/NAME@sha256:...; {push}.")
     return str(parse_source(reference))
 
 

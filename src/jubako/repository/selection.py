@@ -59,7 +59,7 @@ def check_names(repository: Repository, load: str) -> None:
 
 
 def with_versions(model: Model, load: str) -> Model:
-    """`model` with those of its versions chosen that the setting `load` names by number, and no others; as it is if it names none."""
+    """`model` with no versions chosen but those that the setting `load` names by number; as it is if that names none."""
     numbers = _numbers(model, load)
     if not numbers:
         return model
