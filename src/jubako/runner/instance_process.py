@@ -159,10 +159,9 @@ class InstanceProcess:
         return self._process.returncode
 
     async def _attend(self, control: socket.socket, output: int) -> None:
-        pipe = open(output, "rb", buffering=0)  # noqa: ASYNC230, SIM115 - a pipe, which the loop closes
+        self._output.read_from(output)
         try:
             _, self._control = await self._loop.create_unix_connection(lambda: _PacedConnection(self), sock=control)
-            await self._loop.connect_read_pipe(lambda: self._output, pipe)
         except BaseException:
             self.kill()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import deque
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,11 @@ LONGEST_LAST_WORDS = 1500
 """Characters of the kept lines that a reason may quote."""
 
 
-class Output(asyncio.Protocol):
+CHUNK = 64 * 1024
+"""Bytes that are read at a time."""
+
+
+class Output:
     """The reading end of a process's output. `ended` is set when everybody who could write has gone."""
 
     def __init__(self, name: str) -> None:
@@ -32,17 +37,33 @@ class Output(asyncio.Protocol):
         """The end of what was written, on one line."""
         return " | ".join(self._lines)[-LONGEST_LAST_WORDS:]
 
-    # asyncio.Protocol
+    def read_from(self, pipe: int) -> None:
+        """Read what comes from a pipe, and close it when nobody can write any more.
 
-    def data_received(self, data: bytes) -> None:
+        Not by the loop's own reader of pipes: uvloop's closes the number that the pipe had a second time, under which another
+        thread may have opened a file meanwhile.
+        """
+        os.set_blocking(pipe, False)
+        asyncio.get_running_loop().add_reader(pipe, self._read, pipe)
+
+    def _read(self, pipe: int) -> None:
+        try:
+            data = os.read(pipe, CHUNK)
+        except BlockingIOError:
+            return
+        if data:
+            self._take(data)
+            return
+        asyncio.get_running_loop().remove_reader(pipe)
+        os.close(pipe)
+        self._log(self._rest)
+        self.ended.set()
+
+    def _take(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         for line in lines:
             self._log(line)
         self._rest = rest[-LONGEST_LINE:]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._log(self._rest)
-        self.ended.set()
 
     def _log(self, line: bytes) -> None:
         if text := line[:LONGEST_LINE].decode(errors="replace").rstrip():
