@@ -109,9 +109,18 @@ class Client:
         """Have the server serve `model` no longer; returns once its processes are gone."""
         self._order(f"/v2/repository/models/{quote(model, safe='')}/unload")
 
-    def _order(self, path: str) -> None:
+    def set_alias(self, model: str, alias: str, version: int) -> None:
+        """Have `alias` mean a version of the entry `model`; returns once new requests go there."""
+        self._order(_alias_path(model, alias), {"version": version})
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Have `alias` mean nothing."""
         with self._reaching():
-            self._require_success(self._http.post(path))
+            self._require_success(self._http.delete(_alias_path(model, alias)))
+
+    def _order(self, path: str, body: object = None) -> None:
+        with self._reaching():
+            self._require_success(self._http.post(path, json=body))
 
     def answer(self, model: str, messages: list[Message], sampling: SamplingParams) -> Generator[Piece]:
         """The answer to a conversation, as it arrives. Closing the iterator stops the model."""
@@ -155,7 +164,6 @@ class Client:
             raise KeyRefused(f"{self.url} asks for a key. Set the environment variable {KEY_VARIABLE} to yours.")
         try:
             error = msgspec.json.decode(response.content, type=_ErrorBody).error
-            raise JubakoError(error if isinstance(error, str) else error.message)
         except msgspec.MsgspecError:
             raise JubakoError(f"{self.url} answered with status {response.status_code}; is that a jubako server?") from None
         message = error if isinstance(error, str) else error.message
@@ -168,6 +176,10 @@ class Client:
             return msgspec.json.decode(body, type=kind)
         except msgspec.MsgspecError:
             raise JubakoError(f"{self.url} answers, but not as OpenAI's API does; is that a jubako server?") from None
+
+
+def _alias_path(model: str, alias: str) -> str:
+    return f"/v2/repository/models/{quote(model, safe='')}/aliases/{quote(alias, safe='')}"
 
 
 def server_sent_events(lines: Iterator[str]) -> Iterator[str]:
@@ -221,6 +233,7 @@ class ModelActivity(Struct, frozen=True):
     backend: str
     load_balance_strategy: str
     instances: list[InstanceActivity]
+    aliases: list[str] = []
 
 
 class _ActivityList(Struct, frozen=True):

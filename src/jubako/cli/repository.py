@@ -15,6 +15,7 @@ from jubako.backends.declarations import BACKENDS
 from jubako.cli.download_bar import download_bar
 from jubako.cli.terminal import FAILED, USAGE, complain, err, out, sentences
 from jubako.errors import ConfigurationError
+from jubako.model_names import version_name
 from jubako.repository.cache import Cache, human_size
 from jubako.repository.problem import Problem, nearest
 from jubako.repository.reference import reference_page
@@ -121,7 +122,7 @@ def schema(
 
 
 def find_version(repository: Repository, wanted: str) -> Version:
-    """The version that ``MODEL[:VERSION]`` means; names may hold colons themselves, so a whole name wins.
+    """The version that ``MODEL``, ``MODEL:VERSION`` or ``MODEL@ALIAS`` means; a whole name wins.
 
     Raises:
         ConfigurationError: there is none; the sentence says the nearest name, or which versions there are.
@@ -129,19 +130,25 @@ def find_version(repository: Repository, wanted: str) -> Version:
     names = {name: model for model in repository.models.values() for name in model.served_names}
     if wanted in names:
         return names[wanted].latest
-    name, _, number = wanted.rpartition(":")
-    if name in names and number.isdecimal():
-        model = names[name]
-        for version in model.versions:
-            if version.number == int(number):
-                return version
-        if problems := model.broken_versions.get(int(number)):
-            raise ConfigurationError("\n".join([f"{name} has problems in its version {number}.", *_shown(problems)]))
-        has = ", ".join(str(version.number) for version in model.versions)
-        raise ConfigurationError(f"{name} has no version {number}; it has: {has}.")
-    for broken in {wanted, name} & set(repository.broken):
+    name = version_name(wanted)
+    if name and name.model in names:
+        model = names[name.model]
+        if name.alias and name.alias not in model.aliases:
+            raise ConfigurationError(f"{name.model} has no alias {name.alias}; it has: {', '.join(model.aliases) or 'none'}.")
+        return _numbered(model, model.aliases[name.alias] if name.alias else int(name.number))
+    for broken in {wanted, name.model if name else wanted} & set(repository.broken):
         raise ConfigurationError("\n".join([f"The entry {broken!r} has problems.", *_shown(repository.broken[broken])]))
     raise ConfigurationError(f"There is no model {wanted!r} in {repository.root}. {nearest(wanted, names)}".rstrip())
+
+
+def _numbered(model: Model, number: int) -> Version:
+    for version in model.versions:
+        if version.number == number:
+            return version
+    if problems := model.broken_versions.get(number):
+        raise ConfigurationError("\n".join([f"{model.name} has problems in its version {number}.", *_shown(problems)]))
+    has = ", ".join(str(version.number) for version in model.versions)
+    raise ConfigurationError(f"{model.name} has no version {number}; it has: {has}.")
 
 
 def _settings(repository: Path | None) -> Settings:
@@ -179,12 +186,13 @@ def _broken_versions(repository: Repository) -> Iterator[tuple[str, int, list[Pr
 
 def _table(repository: Repository, cache: Cache) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("MODEL", "VERSION", "STATE", "BACKEND", "TASKS", "WEIGHTS", "SOURCE", "OTHER NAMES"):
+    for column in ("MODEL", "VERSION", "ALIASES", "STATE", "BACKEND", "TASKS", "WEIGHTS", "SOURCE", "OTHER NAMES"):
         table.add_column(column, overflow="fold")
     for model, version in _versions(repository):
         table.add_row(
             model.name,
             str(version.number),
+            ", ".join(_aliases(model, version.number)),
             _state(model, version),
             model.config.backend,
             ", ".join(model.tasks),
@@ -193,9 +201,10 @@ def _table(repository: Repository, cache: Cache) -> Table:
             ", ".join(model.served_names[1:]),
         )
     for name, number, problems in _broken_versions(repository):
-        table.add_row(Text(name, "red"), str(number), Text(_count(len(problems), "problem"), "red"))
+        aliases = ", ".join(_aliases(repository.models[name], number))
+        table.add_row(Text(name, "red"), str(number), aliases, Text(_count(len(problems), "problem"), "red"))
     for name, problems in repository.broken.items():
-        table.add_row(Text(name, "red"), "", Text(_count(len(problems), "problem"), "red"))
+        table.add_row(Text(name, "red"), "", "", Text(_count(len(problems), "problem"), "red"))
     return table
 
 
@@ -203,6 +212,10 @@ def _state(model: Model, version: Version) -> str:
     if version.number not in model.chosen_numbers:
         return "not chosen"
     return "served" if model.config.autoload else "on request"
+
+
+def _aliases(model: Model, number: int) -> list[str]:
+    return sorted(alias for alias, meant in model.aliases.items() if meant == number)
 
 
 def _weights(version: Version, cache: Cache) -> str:
@@ -217,6 +230,7 @@ def _as_json(model: Model, version: Version, cache: Cache) -> dict[str, object]:
     return {
         "model": model.name,
         "version": version.number,
+        "aliases": _aliases(model, version.number),
         "served": version.number in model.chosen_numbers,
         "autoload": model.config.autoload,
         "backend": model.config.backend,

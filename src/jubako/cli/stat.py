@@ -44,6 +44,7 @@ class Stat(Struct, frozen=True, kw_only=True):
     version_state: str
     reason: str | None
     backend: str
+    aliases: list[str]
     instances: list[InstanceActivity]
 
     @classmethod
@@ -64,6 +65,7 @@ class Stat(Struct, frozen=True, kw_only=True):
             version_state=activity.state,
             reason=activity.reason,
             backend=activity.backend,
+            aliases=activity.aliases,
             instances=activity.instances,
         )
 

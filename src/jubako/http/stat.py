@@ -25,6 +25,7 @@ class ModelActivity(Struct, frozen=True, kw_only=True):
     reason: str | None
     backend: str
     tasks: list[Task]
+    aliases: list[str]
     load_balance_strategy: Literal["least_busy"] = "least_busy"
     instances: list[InstanceActivity]
 
@@ -56,5 +57,6 @@ async def _activity(plane: Plane, status: VersionStatus) -> ModelActivity:
         reason=status.reason or None,
         backend=status.backend,
         tasks=status.tasks,
+        aliases=status.aliases,
         instances=await plane.activity(status),
     )

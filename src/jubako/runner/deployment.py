@@ -81,6 +81,7 @@ class Plan:
         aliases: The numbers of versions by their aliases.
         by_policy: The numbers that the version policy chooses; the others that are run are run for their aliases. None: all.
         spare: Versions that are not to be run and could be, by number.
+        faults: Why others could not be, in sentences.
     """
 
     model: str
@@ -91,6 +92,7 @@ class Plan:
     aliases: Mapping[str, int] = field(default_factory=dict)
     by_policy: frozenset[int] | None = None
     spare: Mapping[int, Callable[[], Deployment]] = field(default_factory=dict)
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
@@ -113,9 +115,8 @@ class Plan:
             return found
         if (spare := self.spare.get(number)) is not None:
             return spare()
-        for status in self.others:
-            if status.version in (0, number):
-                raise ModelFailed(f"Version {number} of the model {self.model!r} can't be run: {status.reason}")
+        if fault := self.faults.get(number) or self.faults.get(0):
+            raise ModelFailed(f"Version {number} of the model {self.model!r} can't be run: {fault}")
         known = sorted({*self.spare, *(each.version for each in self.deployments), *(status.version for status in self.others)})
         there_is = f"it has {', '.join(map(str, known))}" if known else "it has none"
         raise ModelNotFound(f"The model {self.model!r} has no version {number}; {there_is}.", param="version")

@@ -91,11 +91,8 @@ class Planner:
         chosen = set(model.chosen_numbers)
         numbers = {version.number for version in model.versions} | model.broken_versions.keys()
         left_out = [_not_run(model, number, "UNLOADED", LEFT_OUT) for number in sorted(numbers - chosen)]
-        broken = [
-            _not_run(model, number, "FAILED", _sentences(problems))
-            for number, problems in model.broken_versions.items()
-            if number in chosen
-        ]
+        faults = {number: _sentences(problems) for number, problems in model.broken_versions.items()}
+        broken = [_not_run(model, number, "FAILED", fault) for number, fault in faults.items() if number in chosen]
         cache = Cache(self._cache_dir)
         deployments = [deployment(model, version, cache) for version in model.served_versions]
         spare = {each.number: partial(deployment, model, each, cache) for each in model.versions if each.number not in chosen}
@@ -107,6 +104,7 @@ class Planner:
             aliases=model.aliases,
             by_policy=frozenset(model.policy_numbers),
             spare=spare,
+            faults=faults,
         )
 
     def _warn(self, model: Model) -> None:
@@ -263,7 +261,7 @@ def _not_run(model: Model, number: int, state: VersionState, reason: str) -> Ver
 def _broken_plan(name: str, problems: Iterable[Problem]) -> Plan:
     reason = _sentences(problems)
     status = VersionStatus(model=name, version=0, state="FAILED", served_names=[], tasks=[], backend="", reason=reason)
-    return Plan(model=name, deployments=[], others=[status])
+    return Plan(model=name, deployments=[], others=[status], faults={0: reason})
 
 
 def _sentences(problems: Iterable[Problem]) -> str:

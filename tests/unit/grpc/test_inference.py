@@ -179,7 +179,7 @@ async def test_unknown_models_and_versions_are_named(client: triton.InferenceSer
     with pytest.raises(InferenceServerException, match="'nope' does not exist") as caught:
         await client.infer("nope", [row()])
     assert caught.value.status() == "StatusCode.NOT_FOUND"
-    with pytest.raises(InferenceServerException, match=r"has no version '9'. It has 1, 3."):
+    with pytest.raises(InferenceServerException, match=r"has no version 9; it has 1, 3"):
         await client.infer("identity", [row()], model_version="9")
 
 

@@ -21,6 +21,7 @@ from jubako.grpc.inference.wire import as_stream_answer, parse_infer, with_raw_o
 from jubako.grpc.transport.call import Call
 from jubako.kserve.parameters import infer_request
 from jubako.messages import InferRequest, InferResult, Parameter, RequestedOutput, VersionStatus
+from jubako.model_names import name_of
 from jubako.protos import inference as pb
 from jubako.routing import text_tensors
 from jubako.tensors import ITEM_BYTES, Buffer, Datatype, Region, Tensor, check_contents, elements
@@ -100,7 +101,7 @@ def _is_decoupled(status: VersionStatus) -> bool:
 
 
 def _request(asked: pb.ModelInferRequest, contents: Sequence[Buffer], plane: Plane) -> InferRequest:
-    name = f"{asked.model_name}:{asked.model_version}" if asked.model_version else asked.model_name
+    name = name_of(asked.model_name, asked.model_version) if asked.model_version else asked.model_name
     inputs = _inputs(asked, contents, plane)
     outputs = [_wanted(output, plane) for output in asked.outputs]
     if not asked.parameters:

@@ -11,26 +11,19 @@ from jubako.errors import JubakoError, ModelNotFound
 from jubako.grpc.transport.call import Call
 from jubako.kserve.configuration import configuration
 from jubako.messages import BatchStatistics, Duration, StatisticsResult, VersionStatus
+from jubako.model_names import name_of
 from jubako.protos import inference as pb
 from jubako.tensors import Signature, TensorSpec
 
 
 def find(plane: Plane, name: str, version: str, call: Call) -> VersionStatus:
-    """The version that two fields mean; the call's log line will name its model.
+    """The version that two fields mean, the second a number or an alias; the call's log line will name its model.
 
     Raises:
-        ModelNotFound: no model has that name, or it has no such version; the message says which there are.
+        ModelNotFound: no model has that name, or it has no such version or alias; the message says which there are.
     """
-    call.asked = f"{name}:{version}" if version else name
-    try:
-        status = plane.model(call.asked)
-    except ModelNotFound:
-        if not version:
-            raise
-        model = plane.model(name).model
-        known = [str(status.version) for status in _versions(plane, model)]
-        there = f"It has {', '.join(known)}." if known else "It has none."
-        raise ModelNotFound(f"The model {model!r} has no version {version!r}. {there}", param="model") from None
+    call.asked = name_of(name, version) if version else name
+    status = plane.model(call.asked)
     call.model = status.model
     return status
 

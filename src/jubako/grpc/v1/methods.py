@@ -37,4 +37,6 @@ def methods(plane: Plane) -> list[Method]:
         unary(f"/{repository.SERVICE}/Index", pb.IndexRequest, repository.index, plane, ADMIN),
         unary(f"/{repository.SERVICE}/Load", pb.LoadRequest, repository.load, plane, ADMIN),
         unary(f"/{repository.SERVICE}/Unload", pb.UnloadRequest, repository.unload, plane, ADMIN),
+        unary(f"/{repository.SERVICE}/SetAlias", pb.SetAliasRequest, repository.set_alias, plane, ADMIN),
+        unary(f"/{repository.SERVICE}/DeleteAlias", pb.DeleteAliasRequest, repository.delete_alias, plane, ADMIN),
     ]

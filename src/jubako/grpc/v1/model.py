@@ -62,6 +62,7 @@ def shown(status: VersionStatus) -> pb.ModelVersion:
         signature=_signature(status.info.signature) if status.info and status.info.signature else None,
         adapters=status.adapters,
         created=status.created,
+        aliases=status.aliases,
         interface_digest=digest_of(status),
     )
 

@@ -26,6 +26,21 @@ async def load(request: pb.LoadRequest, plane: Plane, call: Call) -> pb.LoadResp
     return pb.LoadResponse(versions=versions_of(request.model, plane))
 
 
+async def set_alias(request: pb.SetAliasRequest, plane: Plane, call: Call) -> pb.SetAliasResponse:
+    """Answered once new requests go to the version."""
+    require_name(request.model)
+    call.asked = call.model = request.model
+    await plane.set_alias(request.model, request.alias, request.version)
+    return pb.SetAliasResponse(version=shown(plane.model(f"{request.model}:{request.version}")))
+
+
+async def delete_alias(request: pb.DeleteAliasRequest, plane: Plane, call: Call) -> pb.DeleteAliasResponse:
+    require_name(request.model)
+    call.asked = call.model = request.model
+    await plane.delete_alias(request.model, request.alias)
+    return pb.DeleteAliasResponse()
+
+
 async def unload(request: pb.UnloadRequest, plane: Plane, call: Call) -> pb.UnloadResponse:
     """Answered once the model's instances are gone."""
     require_name(request.model)

@@ -94,6 +94,14 @@ class IndexedVersion(Struct, frozen=True):
     reason: str
 
 
+class AliasAnswer(Struct, frozen=True):
+    """Answer of POST /v2/repository/models/{model}/aliases/{alias}: what the alias means from now on."""
+
+    model: str
+    alias: str
+    version: int
+
+
 class RegionStatus(Struct, frozen=True):
     """A region of shared memory that is registered."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from jubako.errors import (
     ClientError,
+    Conflict,
     DeadlineExceeded,
     InternalError,
     InvalidRequest,
@@ -20,6 +21,7 @@ from jubako.errors import (
     UnsupportedMediaType,
 )
 from jubako.http.kserve.answers import (
+    AliasAnswer,
     IndexedVersion,
     InferAnswer,
     Live,
@@ -34,7 +36,7 @@ from jubako.http.kserve.answers import (
 from jubako.http.kserve.errors import ErrorMessage
 from jubako.http.kserve.logs import LogBody
 from jubako.http.kserve.trace import TraceBody
-from jubako.http.kserve.wire import IndexBody, InferBody, LoadBody, RegisterBody
+from jubako.http.kserve.wire import AliasBody, IndexBody, InferBody, LoadBody, RegisterBody
 from jubako.kserve.logs import LogSettings
 from jubako.kserve.trace import TraceSettings
 from jubako.messages import VersionStatus
@@ -43,6 +45,8 @@ Json = dict[str, Any]
 Errors = tuple[tuple[type[JubakoError], str], ...]
 
 TYPES: Final = (
+    AliasAnswer,
+    AliasBody,
     ErrorMessage,
     IndexBody,
     IndexedVersion,
@@ -71,6 +75,11 @@ TAGS: Final[list[Json]] = [
 
 _UNKNOWN: Errors = ((ModelNotFound, "No model has that name, or it has no such version."),)
 _NOT_LOADED: Errors = (*_UNKNOWN, (ModelNotReady, "The model is not loaded yet."))
+_ALIASES: Errors = (
+    (NotFound, "There is no such model, version or alias; the message says which there are."),
+    (Conflict, "The repository can't be written, so the alias means what it meant."),
+    (ModelNotReady, "The version can't be loaded, or the server is starting or shutting down."),
+)
 _BODY: Errors = (
     (InvalidRequest, "The request is wrong; the message says where, what was expected and what came."),
     (PayloadTooLarge, "The body is larger than max_body_bytes, as it is or decompressed."),
@@ -147,6 +156,13 @@ def _repository() -> Json:
         "/v2/repository/models/{model}/unload": {
             "post": {**_change("unload", "Serve a model no longer", LoadBody, _ANYTHING, _NOT_LOADED), "parameters": model}
         },
+        "/v2/repository/models/{model}/aliases/{alias}": {
+            "parameters": [*model, _in_path("alias", "stable")],
+            "post": _change(
+                "setAlias", "Let an alias mean a version", AliasBody, _schema(AliasAnswer), _ALIASES, example={"version": 1}
+            ),
+            "delete": _change("deleteAlias", "Let an alias mean nothing", None, _ANYTHING, _ALIASES),
+        },
     }
 
 
@@ -207,7 +223,15 @@ def _get(
     return {"operationId": operation, "summary": summary, "tags": [tag], "responses": responses}
 
 
-def _change(operation: str, summary: str, body: type[msgspec.Struct] | None, answer: Json, errors: Errors = ()) -> Json:
+def _change(
+    operation: str,
+    summary: str,
+    body: type[msgspec.Struct] | None,
+    answer: Json,
+    errors: Errors = (),
+    *,
+    example: Json | None = None,
+) -> Json:
     described: Json = {
         "operationId": operation,
         "summary": summary,
@@ -215,7 +239,7 @@ def _change(operation: str, summary: str, body: type[msgspec.Struct] | None, ans
         "responses": {"200": _answer("Done.", answer), **_errors((*_BODY, *errors))},
     }
     if body is not None:
-        described["requestBody"] = {"content": {"application/json": {"schema": _schema(body), "example": {}}}}
+        described["requestBody"] = {"content": {"application/json": {"schema": _schema(body), "example": example or {}}}}
     return described
 
 

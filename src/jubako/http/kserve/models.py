@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from jubako.dataplane.protocol import Plane
-from jubako.errors import JubakoError, ModelNotFound
+from jubako.errors import JubakoError
 from jubako.http.exchange import Exchange
 from jubako.http.kserve.answers import (
     BatchSizeStatistics,
@@ -20,28 +20,24 @@ from jubako.http.kserve.answers import (
 )
 from jubako.kserve.configuration import configuration
 from jubako.messages import Duration, StatisticsResult, VersionStatus
+from jubako.model_names import name_of
 from jubako.tensors import Signature, TensorSpec
 
 
 def asked_name(exchange: Exchange) -> str:
-    """The name that the path asks for: ``model``, or ``model:version``."""
+    """The name that the path asks for: ``model``, ``model:version`` or ``model@alias``."""
     names = exchange.names
     version = names.get("version")
-    return names["model"] if version is None else f"{names['model']}:{version}"
+    return names["model"] if version is None else name_of(names["model"], version)
 
 
 def find(exchange: Exchange, plane: Plane) -> VersionStatus:
     """The version that the path means; the exchange's log line will name its model.
 
     Raises:
-        ModelNotFound: no model has that name, or it has no such version; the message says which there are.
+        ModelNotFound: no model has that name, or it has no such version or alias; the message says which there are.
     """
-    try:
-        status = plane.model(asked_name(exchange))
-    except ModelNotFound:
-        if (version := exchange.names.get("version")) is None:
-            raise
-        raise _no_version(plane, plane.model(exchange.names["model"]), version) from None
+    status = plane.model(asked_name(exchange))
     exchange.model = status.model
     return status
 
@@ -136,9 +132,3 @@ def _versions(plane: Plane, status: VersionStatus) -> list[VersionStatus]:
 
 def _ready_versions(plane: Plane, status: VersionStatus) -> list[str]:
     return [str(known.version) for known in _versions(plane, status) if known.state == "READY"]
-
-
-def _no_version(plane: Plane, status: VersionStatus, version: str) -> ModelNotFound:
-    known = [str(known.version) for known in _versions(plane, status)]
-    there = f"It has {', '.join(known)}." if known else "It has none."
-    return ModelNotFound(f"The model {status.model!r} has no version {version!r}. {there}", param="model")

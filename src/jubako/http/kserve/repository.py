@@ -1,4 +1,4 @@
-"""The model repository extension: what there is, and loading and unloading it.
+"""The model repository extension: what there is, and loading and unloading it. And, after its fashion, aliases of versions.
 
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
 """
@@ -9,12 +9,13 @@ from jubako.dataplane.protocol import Plane
 from jubako.errors import Unsupported
 from jubako.http.decoding import BodyDecoder
 from jubako.http.exchange import Exchange
-from jubako.http.kserve.answers import IndexedVersion, encode
-from jubako.http.kserve.wire import IndexBody, LoadBody
+from jubako.http.kserve.answers import AliasAnswer, IndexedVersion, encode
+from jubako.http.kserve.wire import AliasBody, IndexBody, LoadBody
 from jubako.messages import VersionState, VersionStatus
 
 _INDEX = BodyDecoder(IndexBody, any_json=False)
 _LOAD = BodyDecoder(LoadBody, any_json=False)
+_ALIAS = BodyDecoder(AliasBody, any_json=False)
 
 # The protocol has fewer states than we: what can't be asked is unavailable, and the reason says why.
 _STATES: dict[VersionState, str] = {
@@ -48,6 +49,21 @@ async def unload(exchange: Exchange, plane: Plane) -> None:
     await _refuse_parameters(exchange, "Unload the other models one by one.")
     model = exchange.model = exchange.names["model"]
     await plane.unload(model)
+    await exchange.answer(b"{}")
+
+
+async def set_alias(exchange: Exchange, plane: Plane) -> None:
+    """Answered once new requests go to the version."""
+    version = _ALIAS.decode(await exchange.body()).version
+    model, alias = exchange.names["model"], exchange.names["alias"]
+    exchange.model = model
+    await plane.set_alias(model, alias, version)
+    await exchange.answer(encode(AliasAnswer(model, alias, version)))
+
+
+async def delete_alias(exchange: Exchange, plane: Plane) -> None:
+    exchange.model = exchange.names["model"]
+    await plane.delete_alias(exchange.model, exchange.names["alias"])
     await exchange.answer(b"{}")
 
 

@@ -29,6 +29,8 @@ def add_routes(table: Routes, tracing: Tracing) -> None:
     table.add("POST", "/v2/repository/index", repository.index, ADMIN)
     table.add("POST", "/v2/repository/models/{model:path}/load", repository.load, ADMIN)
     table.add("POST", "/v2/repository/models/{model:path}/unload", repository.unload, ADMIN)
+    table.add("POST", "/v2/repository/models/{model:path}/aliases/{alias}", repository.set_alias, ADMIN)
+    table.add("DELETE", "/v2/repository/models/{model:path}/aliases/{alias}", repository.delete_alias, ADMIN)
     _add_models(table)
     _add_shared_memory(table)
 

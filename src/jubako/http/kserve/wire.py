@@ -187,6 +187,12 @@ class LoadBody(Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[str, Parameter] | None = None
 
 
+class AliasBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v2/repository/models/{model}/aliases/{alias}: the version that the alias is to mean."""
+
+    version: Annotated[int, Meta(ge=1, lt=2**31)]
+
+
 # --- shared memory ----------------------------------------------------------------------------------------------------------
 
 

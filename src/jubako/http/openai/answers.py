@@ -299,6 +299,7 @@ class Model(Struct, frozen=True):
     Attributes:
         reason: Why the model is not READY.
         max_model_len: In tokens.
+        version_aliases: The numbers of its versions that have aliases, by these.
         interface_digest: The same for as long as what clients are written against stays; null before that is known.
     """
 
@@ -312,6 +313,7 @@ class Model(Struct, frozen=True):
     tasks: list[Task]
     backend: str
     max_model_len: int | None
+    version_aliases: dict[str, int] = {}
     interface_digest: str | None = None
     object: Literal["model"] = "model"
 

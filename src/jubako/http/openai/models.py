@@ -31,16 +31,19 @@ class Adapter(Model, frozen=True, kw_only=True):
 
 
 async def index(exchange: Exchange, plane: Plane) -> None:
-    await exchange.answer(
-        encode(ModelList([model for status in plane.models() for model in (_model(status), *_adapters(status))]))
-    )
+    models: list[Model] = []
+    for status in plane.models():
+        model = _model(status, plane)
+        models += [model, *_adapters(status, model)]
+    await exchange.answer(encode(ModelList(models)))
 
 
 async def retrieve(exchange: Exchange, plane: Plane) -> None:
     name = exchange.path.removeprefix(PREFIX)
     status = plane.model(name)
-    adapter = next((adapter for adapter in _adapters(status) if adapter.id == name), None)
-    await exchange.answer(encode(adapter or _model(status)))
+    model = _model(status, plane)
+    adapter = next((adapter for adapter in _adapters(status, model) if adapter.id == name), None)
+    await exchange.answer(encode(adapter or model))
 
 
 def serving(plane: Plane, name: str, task: Task, exchange: Exchange) -> VersionStatus:
@@ -56,7 +59,7 @@ def serving(plane: Plane, name: str, task: Task, exchange: Exchange) -> VersionS
     return status
 
 
-def _model(status: VersionStatus) -> Model:
+def _model(status: VersionStatus, plane: Plane) -> Model:
     return Model(
         id=status.model,
         created=status.created,
@@ -68,10 +71,11 @@ def _model(status: VersionStatus) -> Model:
         tasks=status.tasks,
         backend=status.backend,
         max_model_len=status.info.context_length if status.info else None,
+        version_aliases={alias: each.version for each in plane.index() if each.model == status.model for alias in each.aliases},
         interface_digest=digest_of(status) or None,
     )
 
 
-def _adapters(status: VersionStatus) -> list[Adapter]:
-    fields = msgspec.structs.asdict(_model(status)) | {"aliases": [], "parent": status.model}
+def _adapters(status: VersionStatus, model: Model) -> list[Adapter]:
+    fields = msgspec.structs.asdict(model) | {"aliases": [], "parent": model.id}
     return [Adapter(**fields | {"id": name}) for name in status.adapters]
