@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from jubako.errors import ConfigurationError, JubakoError
 from jubako.messages import Message, SamplingParams
+from jubako.routing.interface import ModelInterface
 from jubako.settings import KEY_VARIABLE
 
 T = TypeVar("T")
@@ -100,6 +101,13 @@ class Client:
             response = self._http.get(f"/v1/stat/{quote(model, safe='')}")
             self._require_success(response)
             return [self._decode(response.content, ModelActivity)]
+
+    def interfaces(self) -> list[ModelInterface]:
+        """What clients of each model are written against."""
+        with self._reaching():
+            response = self._http.get("/v1/interfaces")
+            self._require_success(response)
+            return self._decode(response.content, _InterfaceList).data
 
     def load(self, model: str) -> None:
         """Have the server read the entry `model` again and serve it; returns once it can be asked."""
@@ -252,6 +260,10 @@ class Readiness(Struct, frozen=True):
 
 class _ModelList(Struct, frozen=True):
     data: list[Model]
+
+
+class _InterfaceList(Struct, frozen=True):
+    data: list[ModelInterface]
 
 
 class _Error(Struct, frozen=True):

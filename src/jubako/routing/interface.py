@@ -101,6 +101,7 @@ def _interface(status: VersionStatus, versions: list[VersionStatus]) -> ModelInt
         description=status.description,
         served_names=[name for name in status.served_names if name != status.model],
         versions=sorted(each.version for each in alike),
+        aliases={alias: each.version for each in alike for alias in each.aliases},
         tasks=status.tasks,
         signature=_signature(status),
         digest=digest,
