@@ -26,6 +26,9 @@ _HEAD: Final = """\
 _TABLE: Final = re.compile(r"^[ \t]*\[", re.MULTILINE)
 """Where a table begins, or something in a value that looks like it."""
 
+_REMARKS: Final = re.compile(r"(?:^[ \t]*(?:#.*)?\n)*\Z", re.MULTILINE)
+"""Empty lines and comments at the end of a table: they belong to what follows."""
+
 
 class KeyFile:
     """The file at `path`. Whoever reads it meanwhile sees it as it was or as it is then, and never in between."""
@@ -126,12 +129,14 @@ def _as_toml(key: Key) -> str:
 
 
 def _without(text: str, name: str) -> str:
-    """The text without the table of this key, which ends where the next begins."""
+    """The text without the table of this key."""
     begin = re.search(rf"^[ \t]*\[[ \t]*keys[ \t]*\.[ \t]*([\"']?){re.escape(name)}\1[ \t]*\].*\n?", text, re.MULTILINE)
     if begin is None:
         return text
-    end = _TABLE.search(text, begin.end())
-    rest = text[: begin.start()] + (text[end.start() :] if end else "")
+    following = _TABLE.search(text, begin.end())
+    end = following.start() if following else len(text)
+    remarks = _REMARKS.search(text[begin.end() : end])
+    rest = text[: begin.start()] + (remarks[0].lstrip("\n") if remarks else "") + text[end:]
     # Without any table, that there are none must be said.
     return rest if _TABLE.search(rest) else f"{rest}[keys]\n"
 

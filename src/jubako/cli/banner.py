@@ -23,11 +23,16 @@ STATE_STYLES = {"READY": "green", "FAILED": "bold red"}
 
 
 class Announcer:
-    """Tells, in a thread, what the server at `url` loads, and prints the banner once it is ready. A context manager."""
+    """Tells, in a thread, what the server at `url` loads, and prints the banner once it is ready. A context manager.
 
-    def __init__(self, url: str, grpc: str) -> None:
+    Args:
+        asks_for_key: Whether the server does, which then shows its models only to who has one.
+    """
+
+    def __init__(self, url: str, grpc: str, *, asks_for_key: bool) -> None:
         self._url = url
         self._grpc = grpc
+        self._asks_for_key = asks_for_key
         self._left = Event()
         self._thread = Thread(target=self._announce, name="announcer", daemon=True)
 
@@ -44,9 +49,17 @@ class Announcer:
             if not self._wait_until_ready(client):
                 return
             try:
-                err.print(banner(self._url, self._grpc, _models(client), sends_key=client.sends_key))
+                err.print(banner(self._url, self._grpc, self._models(client), sends_key=client.sends_key))
             except JubakoError:
                 return  # stopped meanwhile; whoever stopped it says so
+
+    def _models(self, client: Client) -> list[Model] | None:
+        if self._asks_for_key and not client.sends_key:
+            return None
+        try:
+            return client.models()
+        except KeyRefused:
+            return None
 
     def _wait_until_ready(self, client: Client) -> bool:
         said: set[str] = set()
@@ -60,13 +73,6 @@ class Announcer:
                 return False
             pause = min(pause * PAUSE_GROWTH, LAST_PAUSE_S)
         return True
-
-
-def _models(client: Client) -> list[Model] | None:
-    try:
-        return client.models()
-    except KeyRefused:
-        return None
 
 
 def banner(url: str, grpc: str, models: list[Model] | None, *, sends_key: bool = False) -> RenderableType:

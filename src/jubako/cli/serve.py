@@ -56,12 +56,15 @@ def _serve(settings: Settings) -> None:
         files = Files.of(settings)
         if files is not None:
             files.context()
-        Guard.of(settings)
+        asks = Guard.of(settings) is not None
+        bento = bento_of(settings)
+        if bento is not None:
+            settings = settings_in(bento, settings)
         prepare(settings)
     # Not imported above: BentoML takes a second, which the other commands need not wait for.
     arbiter = import_module("jubako.cli.arbiter")
-    with Announcer(url_of(settings.host, settings.port), _grpc_place(settings, files)):
-        arbiter.run(settings, address)
+    with Announcer(url_of(settings.host, settings.port), _grpc_place(settings, files), asks_for_key=asks):
+        arbiter.run(settings, address, bento)
 
 
 def _ports(settings: Settings) -> dict[str, int]:
