@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 120
+LONGEST_CALL = 100
 LONGEST_BESIDE = 60
 """Characters of a string that has other code on its line."""
 
@@ -50,6 +51,14 @@ def in_order(names: Iterable[str]) -> list[str]:
 def natural(name: str) -> tuple[tuple[str, int], ...]:
     """For sorting, so that 9 comes before 10."""
     return tuple((word, int(number or -1)) for word, number in re.findall(r"(\D*)(\d*)", name))
+
+
+def call(name: str, arguments: Sequence[str]) -> str:
+    """A call, each argument on a line of its own where one line is too short for them all."""
+    line = f"{name}({', '.join(arguments)})"
+    if len(arguments) < 2 or len(line) <= LONGEST_CALL:
+        return line
+    return "\n".join([f"{name}(", *(f"    {argument}," for argument in arguments), ")"])
 
 
 def prose(text: str, indent: int, first: int = 0) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import indent
 from typing import Final
 
 from jubako.clientgen.python.identifiers import camel, class_names, identifiers, unused
-from jubako.clientgen.python.source import natural, prose
+from jubako.clientgen.python.source import call, in_order, natural, prose
 from jubako.messages import Task
 from jubako.routing.interface import ModelInterface
 from jubako.tensors import Signature, TensorSpec
@@ -102,7 +103,7 @@ class TensorView:
             return "Bools" if self.spec.datatype == "BOOL" else "AnyTexts"
         return "Ints" if "INT" in self.spec.datatype else "Floats"
 
-    def documentation(self, indent: int) -> str:
+    def documentation(self, margin: int) -> str:
         """A line, or more, of the docstring in which it is an argument or an attribute."""
         dimensions = ["any" if size == -1 else str(size) for size in self.spec.shape]
         shape = ", ".join(["batch", *dimensions] if self.batched else dimensions)
@@ -112,7 +113,7 @@ class TensorView:
         if self.label_constant:
             text += f" {self.label_constant} names its classes."
         beginning = f"{self.identifier}: "
-        return beginning + prose(text, indent + 4, first=indent + len(beginning))
+        return beginning + prose(text, margin + 4, first=margin + len(beginning))
 
     @property
     def example(self) -> str:
@@ -168,7 +169,11 @@ class ModelView:
             names.append(f"{self.class_name}Outputs")
         if self.interface.aliases:
             names.append(f"{self.class_name}Alias")
-        return sorted(names)
+        return in_order(names)
+
+    @property
+    def classes(self) -> list[str]:
+        return in_order([self.class_name, f"Async{self.class_name}"])
 
     @cached_property
     def inputs(self) -> list[TensorView]:
@@ -203,9 +208,8 @@ class ModelView:
         types = [output.label_type for output in self.labelled if output.has_label_type]
         return sorted([*self.exported, *types, *(output.label_constant for output in self.labelled)])
 
-    @property
-    def example(self) -> str:
-        """How to ask it, for the README."""
+    def example(self, package: str) -> str:
+        """How to ask it, for the README of `package`."""
         methods: Mapping[Task, str] = {
             "chat": f'print(models.{self.attribute}.chat("Say hello.", max_tokens=20).text)',
             "completion": f'print(models.{self.attribute}.complete("Once upon a time", max_tokens=20).text)',
@@ -216,20 +220,25 @@ class ModelView:
         lines = [methods[task] for task in self.tasks if task in methods]
         if self.signature is None:
             return "\n".join(lines)
-        arguments = [f"{view.identifier}={view.example}" for view in self.inputs if not view.spec.optional]
-        given = "".join(f"\n    {argument}," for argument in arguments) + "\n" if len(arguments) > 1 else "".join(arguments)
-        asked = f"models.{self.attribute}.infer({given})"
-        shown = f"print({', '.join(f'outputs.{view.identifier}' for view in self.outputs)})"
-        asking = [f"for outputs in {asked}:", f"    {shown}"] if self.decoupled else [f"outputs = {asked}", shown]
-        return "\n".join([*lines, "import numpy as np", "", *asking])
+        given = [f"{view.identifier}={view.example}" for view in self.inputs if not view.spec.optional]
+        asked = call(f"models.{self.attribute}.infer", given)
+        if self.labelled:
+            output = self.labelled[0]
+            label = f"{output.label_constant}[outputs.{output.identifier}.argmax()]"
+            lines.append(f"from {package}.{self.attribute} import {output.label_constant}")
+            shown = f"print({label})"
+        else:
+            shown = call("print", [f"outputs.{view.identifier}" for view in self.outputs])
+        asking = [f"for outputs in {asked}:", indent(shown, "    ")] if self.decoupled else [f"outputs = {asked}", shown]
+        return "\n".join(["import numpy as np", *lines, "", *asking])
 
     @property
     def list_types(self) -> list[str]:
         """Those that its module imports."""
         return sorted({view.list_type for view in self.inputs})
 
-    def documentation(self, indent: int) -> str:
-        return prose(self.interface.description or f"The model {self.name}.", indent, first=indent + 3)
+    def documentation(self, margin: int) -> str:
+        return prose(self.interface.description or f"The model {self.name}.", margin, first=margin + 3)
 
 
 def views(models: Sequence[ModelInterface]) -> list[ModelView]:
