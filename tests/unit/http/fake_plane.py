@@ -80,7 +80,7 @@ class FakePlane:
     work starts and when it is given up. `fail_before` and `fail_after` are raised before the first batch and after the last.
 
     Tensors come back as they are, `answers` times in a stream, or `inferred` comes instead. `loads` tells what was loaded (+)
-    and unloaded (-).
+    and unloaded (-), and which aliases were set (=) and deleted (-).
     """
 
     def __init__(self) -> None:
@@ -145,6 +145,14 @@ class FakePlane:
     async def unload(self, model: str) -> None:
         self.model(model)
         self.loads.append(f"-{model}")
+
+    async def set_alias(self, model: str, alias: str, version: int) -> None:
+        self.model(f"{model}:{version}")
+        self.loads.append(f"{model}@{alias}={version}")
+
+    async def delete_alias(self, model: str, alias: str) -> None:
+        self.model(model)
+        self.loads.append(f"-{model}@{alias}")
 
     def regions(self) -> list[SharedRegion]:
         return self.shared
