@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from functools import partial
+from pathlib import Path
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # read once, at the import below
 
@@ -28,20 +29,22 @@ CHECK_S = 0.5
 """Time between two looks at whether every process lives. BentoML's own is 10 s, for which a dead gateway would answer nobody."""
 
 
-def run(settings: Settings, address: str) -> None:
+def run(settings: Settings, address: str, bento: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then return once every process of the server has left.
 
     Args:
         settings: What the server's processes find in their environment.
         address: The IP address of ``settings.host``.
+        bento: The folder of the bento whose service it is; None for that of the whole repository.
     """
     os.environ.update(settings.as_environment())
     os.environ.pop(CONFIG_VARIABLE, None)
     # We say where we listen; of BentoML and its supervisor only trouble is news.
     for name in ("bentoml", "bentoml.serve", "circus"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    root = str(shipped("services").parent)
-    service = load(SERVICE, working_dir=root)
+    root = str(bento or shipped("services").parent)
+    identifier = str(bento or SERVICE)
+    service = load(identifier, working_dir=root)
     service.inject_config()
     # BentoML's own folder is one for all servers of a user, and each start empties it.
     metrics = tempfile.mkdtemp(prefix="jubako-metrics-")
@@ -49,7 +52,7 @@ def run(settings: Settings, address: str) -> None:
     circus.create_standalone_arbiter = partial(circus.create_standalone_arbiter, check_delay=CHECK_S)
     try:
         serve_http(
-            SERVICE,
+            identifier,
             working_dir=root,
             host=address,
             port=settings.port,

@@ -9,6 +9,7 @@ from jubako.cli.bench import bench
 from jubako.cli.build import build
 from jubako.cli.chat import chat
 from jubako.cli.client_package import client
+from jubako.cli.containerize import containerize
 from jubako.cli.convert import convert
 from jubako.cli.doctor import doctor
 from jubako.cli.environment import env
@@ -49,6 +50,7 @@ app.command(rich_help_panel=REPOSITORY)(schema)
 app.add_typer(convert, rich_help_panel=REPOSITORY)
 app.add_typer(env, rich_help_panel=REPOSITORY)
 app.command(rich_help_panel=SHIPPING)(build)
+app.command(rich_help_panel=SHIPPING)(containerize)
 app.add_typer(client, rich_help_panel=SHIPPING)
 app.command(rich_help_panel=SHIPPING)(manifest)
 app.command(rich_help_panel=ABOUT)(doctor)

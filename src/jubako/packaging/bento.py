@@ -53,12 +53,11 @@ class Builder:
 
     repository: Repository
     cache: Cache
-    progress: Progress
     say: Say
     mode: WeightsMode = "baked"
     artifacts: Mapping[str, str] = field(default_factory=dict)
 
-    def build(self, version: Version) -> Built:
+    def build(self, version: Version, progress: Progress) -> Built:
         """The bento of `version`. The same content gives the same tag, and is built once.
 
         Raises:
@@ -70,7 +69,7 @@ class Builder:
             raise ConfigurationError(
                 f"There is no service for the backend {backend}, so no bento can be made of {version.model_name}."
             )
-        weights = [weights_of(each, self.cache, self.progress) for part in parts for each in part.with_weights]
+        weights = [weights_of(each, self.cache, progress) for part in parts for each in part.with_weights]
         with tempfile.TemporaryDirectory(prefix="jubako-bento-") as temporary:
             folder = Path(temporary)
             self.say("gathering files")

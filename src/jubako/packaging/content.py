@@ -17,9 +17,7 @@ def write_code(folder: Path, backend: str) -> None:
     shutil.copytree(Path(__file__).parents[1], folder / "jubako", ignore=_CODE)
     (folder / "services").mkdir()
     shutil.copyfile(shipped("services") / f"{backend}.py", folder / "services" / f"{backend}.py")
-    shutil.copytree(
-        shipped("protos"), folder / "protos", ignore=lambda at, names: [name for name in names if _is_no_proto(at, name)]
-    )
+    shutil.copytree(shipped("protos"), folder / "protos", ignore=_no_protos)
 
 
 def digest_of(folder: Path) -> str:
@@ -35,6 +33,5 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     yield from sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
 
 
-def _is_no_proto(folder: str, name: str) -> bool:
-    path = Path(folder, name)
-    return not path.is_dir() and path.suffix != ".proto"
+def _no_protos(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not (Path(folder, name).is_dir() or name.endswith(".proto"))]

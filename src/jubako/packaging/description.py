@@ -41,7 +41,7 @@ def labels_of(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMo
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of the Git repository that `folder` is in, with ``-dirty`` where files differ from it; "" where there is none."""
+    """The commit of the Git repository with `folder`, with ``-dirty`` where files differ from it; "" where there is none."""
     program = shutil.which("git")
     if program is None:
         return ""

@@ -1,0 +1,79 @@
+"""`jubako containerize`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from jubako.cli.build import Artifacts, Weights, build_one
+from jubako.cli.repository import RepositoryOption
+from jubako.cli.terminal import USAGE, err, out, sentences
+from jubako.errors import ConfigurationError
+from jubako.packaging.layers import Layer, Tool, layers_of
+from jubako.paths import bentoml_home
+from jubako.repository.cache import human_size
+
+TOOLS: Sequence[Tool] = ("podman", "docker", "buildah")
+
+
+def containerize(
+    name: Annotated[str, typer.Argument(metavar="MODEL|BENTO", help="A model, by any of its names, or the tag of a bento.")],
+    *,
+    image: Annotated[
+        list[str] | None,
+        typer.Option("--tag", "-t", metavar="IMAGE", show_default=False, help="The image's name. Default: the tag of the bento."),
+    ] = None,
+    tool: Annotated[
+        Tool | None, typer.Option("--backend", show_default=False, help="What builds it. Default: the first that is installed.")
+    ] = None,
+    weights: Weights = "baked",
+    artifacts: Artifacts = None,
+    repository: RepositoryOption = None,
+) -> None:
+    """Make a container's image of a bento; of a model, its bento is built first.
+
+    The image runs without root, without a shell and on a read-only file system with a writable /tmp. It listens on port 3000 for
+    HTTP and 50051 for gRPC. What the environment says of package indexes is used as secrets of the build.
+    """
+    with sentences(USAGE):
+        chosen = tool or _installed()
+    tag = name if _is_bento(name) else build_one(name, weights, artifacts, repository)
+    names = image or [tag]
+    # Not imported above: BentoML takes a second, which the other commands need not wait for.
+    packaging = import_module("jubako.packaging.containerize")
+    with sentences():
+        packaging.containerize(tag, names, chosen, lambda line: err.print(Text(line, "dim")))
+        err.print(_table(layers_of(names[0], chosen)))
+    for each in names:
+        out.print(Text(each))
+
+
+def _installed() -> Tool:
+    for tool in TOOLS:
+        if shutil.which(tool):
+            return tool
+    raise ConfigurationError(
+        f"Images are built by {', '.join(TOOLS[:-1])} or {TOOLS[-1]}, and none is installed. Install podman."
+    )
+
+
+def _is_bento(name: str) -> bool:
+    model, _, version = name.partition(":")
+    return "/" not in name and bool(version) and (Path(bentoml_home()) / "bentos" / model / version / "bento.yaml").is_file()
+
+
+def _table(layers: Sequence[Layer]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer")
+    table.add_column("size", justify="right")
+    for layer in layers:
+        table.add_row(layer.part, human_size(layer.size))
+    table.add_row("all", human_size(sum(layer.size for layer in layers)))
+    return table

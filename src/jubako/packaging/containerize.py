@@ -1,0 +1,113 @@
+"""From a bento to a container's image, with BentoML's context and builders, and a Dockerfile of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.container import construct_containerfile, get_backend
+from bentoml.exceptions import NotFound
+
+from jubako.environments.uv import Say
+from jubako.errors import ConfigurationError
+from jubako.packaging.dockerfile import CODE, WEIGHTS, Declared, dockerfile, index_settings
+from jubako.packaging.layers import Tool
+from jubako.packaging.program import follow
+from jubako.packaging.weights import STORED
+
+_OCI_LABELS = {"version": "version", "license": "licenses", "revision": "revision"}
+"""Labels of a bento that the OCI image specification has names for."""
+
+
+def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say) -> None:
+    """Make an image of the bento `tag`.
+
+    Args:
+        names: Of the image, such as ``registry.example.org/models/smollm2:1``.
+        say: Takes each line of what the tool says.
+
+    Raises:
+        ConfigurationError: there is no such bento, or it could not be built; the message has the tool's last words.
+    """
+    try:
+        bento = BentoMLContainer.bento_store.get().get(tag)
+    except NotFound:
+        raise ConfigurationError(f"There is no bento {tag}; `bentoml list` shows which there are.") from None
+    image = bento.info.image
+    declared = Declared(
+        base_image=image.base_image,
+        python_version=image.python_version,
+        commands=image.commands,
+        post_commands=image.post_commands,
+        environment={env.name: env.value for env in bento.info.envs if env.stage != "build"},
+        labels=labels_of(bento.info.labels, str(bento.tag)),
+    )
+    secrets = index_settings(os.environ)
+    with ExitStack() as stack:
+        folder, file = (Path(each) for each in stack.enter_context(construct_containerfile(bento)))
+        weights = _set_apart(folder)
+        file = file.rename(folder / "Dockerfile")
+        file.write_text(dockerfile(declared, weights=weights, secrets=secrets), encoding="utf-8")
+        files = stack.enter_context(_in_files(secrets))
+        builder = get_backend(tool)
+        options = {
+            "file": str(file),
+            "context_path": str(folder),
+            "tag": tuple(names),
+            "secret": tuple(f"id={name},src={path}" for name, path in files.items()),
+            **_options(tool),
+        }
+        command = [builder.binary, *builder.build_cmd, *builder.construct_build_args(**options)]
+        follow(command, folder=folder, say=say, variables={"DOCKER_BUILDKIT": "1"})
+
+
+def labels_of(labels: Mapping[str, str], tag: str) -> dict[str, str]:
+    """The labels of the image of a bento with these labels."""
+    ours = {f"jubako.{name}": value for name, value in labels.items()} | {"jubako.bento": tag}
+    standard = {f"org.opencontainers.image.{_OCI_LABELS[name]}": labels[name] for name in _OCI_LABELS if name in labels}
+    return dict(sorted({**ours, **standard, "org.opencontainers.image.title": labels.get("model", tag)}.items()))
+
+
+def _options(tool: Tool) -> dict[str, object]:
+    if tool == "docker":
+        return {}
+    # Docker's format has health checks, the OCI's has none. Equal files make equal layers, whenever they were written.
+    options: dict[str, object] = {"format": "docker", "timestamp": os.environ.get("SOURCE_DATE_EPOCH", "0")}
+    return options | {"layers": True} if tool == "buildah" else options
+
+
+def _set_apart(folder: Path) -> bool:
+    """Split BentoML's context into the folders that the Dockerfile copies, and say whether there are weights."""
+    code, weights = folder / CODE, folder / WEIGHTS
+    everything = [path for path in folder.iterdir() if path.name != "env"]
+    code.mkdir()
+    for path in everything:
+        path.rename(code / path.name)
+    for stored in sorted(code.glob(f"models/*/*/{STORED}")):
+        target = weights / stored.relative_to(code)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stored.rename(target)
+    for empty in ("models", "hf-models"):
+        if (code / empty).is_dir() and not any((code / empty).iterdir()):
+            (code / empty).rmdir()
+    for path in (*code.rglob("*"), *weights.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return weights.is_dir()
+
+
+@contextmanager
+def _in_files(secrets: Mapping[str, str]) -> Iterator[dict[str, Path]]:
+    folder = Path(tempfile.mkdtemp(prefix="jubako-secrets-"))
+    try:
+        files = {name: folder / name for name in secrets}
+        for name, file in files.items():
+            file.write_text(secrets[name], encoding="utf-8")
+            file.chmod(0o600)
+        yield files
+    finally:
+        shutil.rmtree(folder)
