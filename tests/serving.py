@@ -59,7 +59,8 @@ class Server:
         self.kill()
 
     def start(self) -> None:
-        self.port, self.grpc_port = free_port(), free_port()
+        """Once more on the same ports, if it ran before."""
+        self.port, self.grpc_port = self.port or free_port(), self.grpc_port or free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JUBAKO_")}
         command = [sys.executable, "-m", "jubako", "serve", str(self.repository), "--port", str(self.port)]
         command += ["--grpc-port", str(self.grpc_port)]

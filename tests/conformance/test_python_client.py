@@ -10,7 +10,17 @@ from concurrent import futures
 import grpc
 import numpy as np
 import pytest
-from jubako_client import AsyncClient, Client, DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unreachable
+from jubako_client import (
+    AsyncClient,
+    Client,
+    DeadlineExceeded,
+    InvalidRequest,
+    JubakoError,
+    ModelNotFound,
+    NotFound,
+    Overloaded,
+    Unreachable,
+)
 from jubako_client._protos import jubako_v1 as pb
 
 from tests.serving import Server, free_port
@@ -142,6 +152,34 @@ async def test_many_at_once_without_threads(echo_server: Server) -> None:
         assert "".join([delta.text async for delta in stream]) == stream.answer.text == "one two"
         with pytest.raises(ModelNotFound):
             await client.embed("nobody", "text")
+
+
+def test_an_alias_means_a_version(tensors: Client) -> None:
+    rows = np.ones((1, 2), np.float32)
+    assert tensors.set_alias("identity", "stable", 1).aliases == ("stable",)
+    assert np.array_equal(tensors.infer("identity@stable", {"INPUT0": rows})["OUTPUT0"], rows)
+    assert tensors.set_alias("identity", "stable", 2).aliases == ("stable",)
+    assert np.array_equal(tensors.infer("identity@stable", {"INPUT0": rows})["OUTPUT0"], rows * 2)
+    assert tensors.model("identity@stable").version == 2
+    assert tensors.ready("identity@stable")
+    tensors.delete_alias("identity", "stable")
+    assert not tensors.ready("identity@stable")
+    with pytest.raises(NotFound):
+        tensors.delete_alias("identity", "stable")
+
+
+async def test_tensors_without_threads(tensor_server: Server) -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    async with AsyncClient(f"127.0.0.1:{tensor_server.grpc_port}") as client:
+        assert np.array_equal((await client.infer("identity", {"INPUT0": rows}, outputs=["OUTPUT0"]))["OUTPUT0"], rows * 2)
+        answers = client.infer_stream("repeat", {"IN": np.arange(5, dtype=np.int32)})
+        assert [answer["OUT"].item() async for answer in answers] == [0, 1, 2, 3, 4]
+        with pytest.raises(JubakoError, match="IN"):
+            await anext(client.infer_stream("repeat", {"OTHER": np.arange(5, dtype=np.int32)}))
+        with pytest.raises(DeadlineExceeded):
+            await client.infer("slow", {"SECONDS": np.array([2], np.float32)}, timeout_s=0.3)
+        assert {version.model for version in await client.index(ready=True)} >= {"identity", "repeat"}
+        assert (await client.model("identity")).interface_digest
 
 
 class Faulty(grpc.GenericRpcHandler):

@@ -67,11 +67,14 @@ class Settings:
         return Tls().credentials() if self.tls else None
 
     def channel_options(self) -> list[tuple[str, int | str]]:
+        answer_ms = round(self.keepalive_s * 1000 / KEEPALIVE_SHARE)
         options: list[tuple[str, int | str]] = [
             *RECONNECTING,
             # Only while there are calls; idle connections are left in peace.
             ("grpc.keepalive_time_ms", round(self.keepalive_s * 1000)),
-            ("grpc.keepalive_timeout_ms", round(self.keepalive_s * 1000 / KEEPALIVE_SHARE)),
+            ("grpc.keepalive_timeout_ms", answer_ms),
+            # gRPC also sends pings to measure, and asks for no sign of life while it waits for one of them.
+            ("grpc.http2.ping_timeout_ms", answer_ms),
             ("grpc.keepalive_permit_without_calls", 0),
             ("grpc.http2.max_pings_without_data", 0),
             # Not that of another client with the same target, which a fork may have left unusable.

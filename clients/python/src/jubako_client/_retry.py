@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from jubako_client.errors import DeadlineExceeded, InstanceLost, JubakoError, Overloaded
+from jubako_client.errors import DeadlineExceeded, JubakoError, Overloaded
 
 FIRST_DELAY_S: Final = 0.2
 LONGEST_DELAY_S: Final = 10.0
@@ -51,7 +51,6 @@ class Patience:
 
 def _is_passing(error: JubakoError) -> bool:
     """Whether the same call may go well a little later."""
-    # What was answering died, perhaps of this very call.
-    if isinstance(error, (DeadlineExceeded, InstanceLost)):
+    if isinstance(error, DeadlineExceeded):
         return False
     return error.status == "UNAVAILABLE" or (isinstance(error, Overloaded) and error.retry_after_s is not None)
