@@ -14,6 +14,7 @@ from rich.text import Text
 
 from jubako.access.guard import Guard
 from jubako.cli.banner import Announcer
+from jubako.cli.bento import bento_of, settings_in
 from jubako.cli.flags import with_settings
 from jubako.cli.preparation import prepare
 from jubako.cli.terminal import FAILED, USAGE, out, remark, sentences
@@ -33,7 +34,7 @@ def serve(
     show_settings: Annotated[bool, typer.Option("--show-settings", help="Print each setting and where it comes from.")] = False,
     **flags: FlagValue | None,
 ) -> None:
-    """Serve a model repository.
+    """Serve a model repository, or a bento that `jubako build` made.
 
     Models whose weights are missing are fetched first. Settings come from these flags, then from JUBAKO_* variables, then from
     the file that --config names.
