@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +109,8 @@ def _of_server(url: str) -> list[ModelInterface]:
 
 def _of_repository(settings: Settings, names: Sequence[str] | None) -> list[ModelInterface]:
     chosen = names or entries(settings.repository)
+    # Why a model can't be loaded is said of the model, and not in a log.
+    logging.getLogger("jubako").addHandler(logging.NullHandler())
     with _watching() as watch:
         return asyncio.run(describe(settings.repository, settings.cache_dir, chosen, watch))
 

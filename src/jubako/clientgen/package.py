@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,9 @@ LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 INTERFACE_FILE: Final = "interface.json"
 """In each package: what it was made from."""
+
+SHORT: Final = 80
+"""Characters of a list in that file that is on one line."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -64,8 +68,26 @@ class Package:
 
     @property
     def interface_text(self) -> str:
-        encoded = msgspec.json.encode(Interface(models=list(self.models)))
-        return msgspec.json.format(encoded, indent=2).decode() + "\n"
+        return _layout(msgspec.to_builtins(Interface(models=list(self.models)))) + "\n"
+
+
+def _layout(value: object, margin: int = 0) -> str:
+    """JSON with each member of an object on a line of its own, and lists on one where they are short."""
+    inner = margin + 2
+    if isinstance(value, dict) and value:
+        members = [f"{json.dumps(name, ensure_ascii=False)}: {_layout(each, inner)}" for name, each in value.items()]
+        return _on_lines("{", members, "}", margin)
+    if isinstance(value, list):
+        items = [_layout(each, inner) for each in value]
+        line = f"[{', '.join(items)}]"
+        return line if len(line) <= SHORT and "\n" not in line else _on_lines("[", items, "]", margin)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _on_lines(opening: str, items: list[str], closing: str, margin: int) -> str:
+    spaces = " " * margin
+    lines = ",\n".join(f"{spaces}  {item}" for item in items)
+    return f"{opening}\n{lines}\n{spaces}{closing}"
 
 
 def write_package(found: Mapping[str, str], folder: Path) -> None:

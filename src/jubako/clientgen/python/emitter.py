@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final
 
-import jinja2
-
 from jubako.clientgen.package import INTERFACE_FILE, Package
 from jubako.clientgen.python.source import in_order, inside_brackets, listed, literal, natural, quoted, strings
 from jubako.clientgen.python.views import ModelView, views
+from jubako.clientgen.templates import environment_of
 
 TEMPLATES: Final = files("jubako.clientgen.python") / "package"
 
@@ -27,7 +26,8 @@ _WITHOUT_ASYNC: Final = (
 
 def python_files(package: Package) -> dict[str, str]:
     """The text of each file, by its path in the package's folder."""
-    environment = _environment()
+    environment = environment_of(TEMPLATES)
+    environment.globals |= {"quoted": quoted, "literal": literal, "strings": strings, "listed": listed, "looked_up": _looked_up}
     models = views(package.models)
     exported = _exported(models)
     context: dict[str, object] = {
@@ -35,9 +35,7 @@ def python_files(package: Package) -> dict[str, str]:
         "names": sorted({name for model in package.models for name in (model.name, *model.served_names)}),
         "exported": exported,
         "every_name": [name for names in exported.values() for name in names],
-        "package": package.module,
-        "distribution": package.name,
-        "version": package.version,
+        "package": package,
     }
 
     def made(template: str, **more: object) -> str:
@@ -52,20 +50,6 @@ def python_files(package: Package) -> dict[str, str]:
         template = "text_model.py" if model.signature is None else "tensor_model.py"
         found[f"{source}/{model.attribute}.py"] = made(template, model=model)
     return found | {f"{source}/py.typed": "", f"{source}/{INTERFACE_FILE}": package.interface_text}
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (TEMPLATES / name).read_text(encoding="utf-8")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - what is made is no HTML
-    )
-    environment.globals |= {"quoted": quoted, "literal": literal, "strings": strings, "listed": listed, "looked_up": _looked_up}
-    environment.filters["chomp"] = lambda text: text.removesuffix("\n")
-    return environment
 
 
 def _looked_up(name: str) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from textwrap import indent
 from typing import Final
 
-from jubako.clientgen.python.identifiers import camel, class_names, identifiers, unused
+from jubako.clientgen.identifiers import camel, class_names, identifiers, unused
 from jubako.clientgen.python.source import call, in_order, natural, prose
 from jubako.messages import Task
 from jubako.routing.interface import ModelInterface
@@ -57,6 +57,7 @@ _CLASSES: Final = (
     "TensorModel",
     *_TASK_BASES.values(),
 )
+_AROUND: Final = (("Async", ""), ("", "Outputs"), ("", "Version"), ("", "Alias"))
 _ATTRIBUTES: Final = ("client", "drift")
 _ARGUMENTS: Final = ("self", "options", "parameters", "timeout_s", "retries", "request_id", "traceparent", "found", "np", "npt")
 _FIELDS: Final = ("np", "npt")
@@ -245,6 +246,6 @@ def views(models: Sequence[ModelInterface]) -> list[ModelView]:
     """The models, by the names of their modules."""
     names = [model.name for model in models]
     attributes = identifiers(names, "model", {*_MODULES, *_ATTRIBUTES})
-    classes = class_names(names, _CLASSES)
+    classes = class_names(names, _AROUND, _CLASSES)
     found = [ModelView(model, attributes[model.name], classes[model.name]) for model in models]
     return sorted(found, key=lambda view: natural(view.attribute))

@@ -1,4 +1,4 @@
-"""Names of models and tensors as identifiers of Python: safe, and the same each time."""
+"""Names of models and tensors as identifiers: safe, and the same each time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Collection, Iterable
 
 LONGEST = 40
 """Characters that are kept of a name, so that lines stay short."""
-
-AROUND = (("Async", ""), ("", "Outputs"), ("", "Version"), ("", "Alias"))
-"""What stands before and behind the name of a model's class in the names of what goes with it."""
 
 
 def identifiers(names: Iterable[str], kind: str, reserved: Collection[str] = ()) -> dict[str, str]:
@@ -32,19 +29,20 @@ def identifiers(names: Iterable[str], kind: str, reserved: Collection[str] = ())
     return chosen
 
 
-def class_names(names: Iterable[str], reserved: Collection[str] = ()) -> dict[str, str]:
+def class_names(names: Iterable[str], around: Collection[tuple[str, str]], reserved: Collection[str]) -> dict[str, str]:
     """The name of a class for each name, such as ``Smollm2Vllm`` for ``smollm2-vllm``.
 
-    Whatever is made of one by putting a word of :data:`AROUND` before or behind it is no other's.
+    Args:
+        around: What stands before and behind the name of a class in the names of what goes with it: none of them is another's.
     """
     taken = set(reserved)
     chosen: dict[str, str] = {}
     for name in sorted(set(names)):
         base = camel(name, "Model")
         number, found = 1, base
-        while _family(found) & taken:
+        while _family(found, around) & taken:
             number, found = number + 1, f"{base}_{number + 1}"
-        taken |= _family(found)
+        taken |= _family(found, around)
         chosen[name] = found
     return chosen
 
@@ -56,8 +54,8 @@ def camel(name: str, fallback: str) -> str:
     return joined if joined and not joined[0].isdigit() else f"{fallback}{joined}"
 
 
-def _family(name: str) -> set[str]:
-    return {name, *(f"{before}{name}{behind}" for before, behind in AROUND)}
+def _family(name: str, around: Collection[tuple[str, str]]) -> set[str]:
+    return {name, *(f"{before}{name}{behind}" for before, behind in around)}
 
 
 def unused(name: str, taken: Collection[str]) -> str:
