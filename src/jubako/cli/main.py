@@ -16,6 +16,7 @@ from jubako.cli.environment import env
 from jubako.cli.key import key
 from jubako.cli.loading import load, unload
 from jubako.cli.manifest import manifest
+from jubako.cli.registry import push
 from jubako.cli.repository import check, ls, pull, schema
 from jubako.cli.serve import serve
 from jubako.cli.stat import stat
@@ -45,6 +46,7 @@ app.command(rich_help_panel=SERVING)(bench)
 app.add_typer(key, rich_help_panel=SERVING)
 app.command(rich_help_panel=REPOSITORY)(ls)
 app.command(rich_help_panel=REPOSITORY)(pull)
+app.command(rich_help_panel=REPOSITORY)(push)
 app.command(rich_help_panel=REPOSITORY)(check)
 app.command(rich_help_panel=REPOSITORY)(schema)
 app.add_typer(convert, rich_help_panel=REPOSITORY)

