@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jubako.messages import Task, VersionStatus
 from jubako.tensors import Signature, TensorSpec
@@ -19,7 +20,7 @@ class ModelInterface(Struct, frozen=True, kw_only=True, omit_defaults=True):
         served_names: The names under which it is found, without its own.
         versions: The numbers of those that can be asked and have this interface, ascending.
         aliases: Names of some of these versions.
-        signature: The tensors that it takes and gives; None for a model of text.
+        signature: The tensors that it takes and gives, whatever its platform; None for a model of text.
         digest: As :func:`interface_digest`; empty where the tensors are not known.
         unknown: Why they are not, in a sentence.
     """
@@ -95,6 +96,7 @@ def _signature(status: VersionStatus) -> Signature | None:
 
 def _interface(status: VersionStatus, versions: list[VersionStatus]) -> ModelInterface:
     digest = digest_of(status)
+    signature = _signature(status)
     alike = [each for each in versions if each.state not in ("UNLOADED", "FAILED") and digest_of(each) == digest] or [status]
     return ModelInterface(
         name=status.model,
@@ -103,7 +105,7 @@ def _interface(status: VersionStatus, versions: list[VersionStatus]) -> ModelInt
         versions=sorted(each.version for each in alike),
         aliases={alias: each.version for each in alike for alias in each.aliases},
         tasks=status.tasks,
-        signature=_signature(status),
+        signature=replace(signature, platform="") if signature else None,
         digest=digest,
         unknown="" if digest else status.reason or f"it is {status.state.lower()}",
     )

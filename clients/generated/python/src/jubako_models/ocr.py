@@ -1,0 +1,121 @@
+"""Reads the text in an image, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _async_model, _model
+from ._interface import INTERFACES
+from ._tensors import Answer, Ints
+
+if TYPE_CHECKING:
+    from jubako_client.options import CallOptions
+    from typing_extensions import Unpack
+
+__all__ = [
+    "AsyncOcr",
+    "Ocr",
+    "OcrOutputs",
+    "OcrVersion",
+]
+
+OcrVersion: TypeAlias = Literal[1]
+
+
+@dataclass(frozen=True, eq=False)
+class OcrOutputs:
+    """What the model gives.
+
+    Attributes:
+        texts: BYTES of shape [any]. The lines, from top to bottom and from left to right.
+        boxes: FP32 of shape [any, 4, 2]. The corners of each line in pixels, x and y, clockwise from its top left.
+        scores: FP32 of shape [any]. How sure the model is of each line, 0.5 to 1.
+    """
+
+    texts: npt.NDArray[np.object_]
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+
+
+def _outputs(answer: Answer) -> OcrOutputs:
+    return OcrOutputs(
+        texts=answer.array("texts", np.object_),
+        boxes=answer.array("boxes", np.float32),
+        scores=answer.array("scores", np.float32),
+    )
+
+
+class Ocr(_model.TensorModel):
+    """Reads the text in an image, line by line."""
+
+    interface = INTERFACES["ocr"]
+
+    def __call__(
+        self,
+        *,
+        version: OcrVersion,
+    ) -> Ocr:
+        """The model at one of its versions."""
+        return self._at(version)
+
+    def infer(
+        self,
+        *,
+        image: npt.NDArray[np.uint8] | Ints,
+        parameters: _model.Parameters | None = None,
+        **options: Unpack[CallOptions],
+    ) -> OcrOutputs:
+        """Ask the model.
+
+        Args:
+            image: UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue.
+            parameters: Values beside the tensors, such as `priority`.
+
+        Raises:
+            InvalidRequest: an input has another datatype or shape.
+            JubakoError: there is no answer.
+        """
+        inputs: dict[str, object] = {
+            "image": image,
+        }
+        return _outputs(self._infer(inputs, parameters, options))
+
+
+class AsyncOcr(_async_model.AsyncTensorModel):
+    """Reads the text in an image, line by line."""
+
+    interface = INTERFACES["ocr"]
+
+    def __call__(
+        self,
+        *,
+        version: OcrVersion,
+    ) -> AsyncOcr:
+        """The model at one of its versions."""
+        return self._at(version)
+
+    async def infer(
+        self,
+        *,
+        image: npt.NDArray[np.uint8] | Ints,
+        parameters: _model.Parameters | None = None,
+        **options: Unpack[CallOptions],
+    ) -> OcrOutputs:
+        """Ask the model.
+
+        Args:
+            image: UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue.
+            parameters: Values beside the tensors, such as `priority`.
+
+        Raises:
+            InvalidRequest: an input has another datatype or shape.
+            JubakoError: there is no answer.
+        """
+        inputs: dict[str, object] = {
+            "image": image,
+        }
+        return _outputs(await self._infer(inputs, parameters, options))

@@ -1,0 +1,121 @@
+"""Scales an image to what ocr-detector takes; a step of ocr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _async_model, _model
+from ._interface import INTERFACES
+from ._tensors import Answer, Ints
+
+if TYPE_CHECKING:
+    from jubako_client.options import CallOptions
+    from typing_extensions import Unpack
+
+__all__ = [
+    "AsyncOcrPrepare",
+    "OcrPrepare",
+    "OcrPrepareOutputs",
+    "OcrPrepareVersion",
+]
+
+OcrPrepareVersion: TypeAlias = Literal[1]
+
+
+@dataclass(frozen=True, eq=False)
+class OcrPrepareOutputs:
+    """What the model gives.
+
+    Attributes:
+        scaled: UINT8 of shape [any, any, 3].
+        placing: FP32 of shape [5].
+        x: FP32 of shape [1, 3, any, any].
+    """
+
+    scaled: npt.NDArray[np.uint8]
+    placing: npt.NDArray[np.float32]
+    x: npt.NDArray[np.float32]
+
+
+def _outputs(answer: Answer) -> OcrPrepareOutputs:
+    return OcrPrepareOutputs(
+        scaled=answer.array("scaled", np.uint8),
+        placing=answer.array("placing", np.float32),
+        x=answer.array("x", np.float32),
+    )
+
+
+class OcrPrepare(_model.TensorModel):
+    """Scales an image to what ocr-detector takes; a step of ocr."""
+
+    interface = INTERFACES["ocr-prepare"]
+
+    def __call__(
+        self,
+        *,
+        version: OcrPrepareVersion,
+    ) -> OcrPrepare:
+        """The model at one of its versions."""
+        return self._at(version)
+
+    def infer(
+        self,
+        *,
+        image: npt.NDArray[np.uint8] | Ints,
+        parameters: _model.Parameters | None = None,
+        **options: Unpack[CallOptions],
+    ) -> OcrPrepareOutputs:
+        """Ask the model.
+
+        Args:
+            image: UINT8 of shape [any, any, 3].
+            parameters: Values beside the tensors, such as `priority`.
+
+        Raises:
+            InvalidRequest: an input has another datatype or shape.
+            JubakoError: there is no answer.
+        """
+        inputs: dict[str, object] = {
+            "image": image,
+        }
+        return _outputs(self._infer(inputs, parameters, options))
+
+
+class AsyncOcrPrepare(_async_model.AsyncTensorModel):
+    """Scales an image to what ocr-detector takes; a step of ocr."""
+
+    interface = INTERFACES["ocr-prepare"]
+
+    def __call__(
+        self,
+        *,
+        version: OcrPrepareVersion,
+    ) -> AsyncOcrPrepare:
+        """The model at one of its versions."""
+        return self._at(version)
+
+    async def infer(
+        self,
+        *,
+        image: npt.NDArray[np.uint8] | Ints,
+        parameters: _model.Parameters | None = None,
+        **options: Unpack[CallOptions],
+    ) -> OcrPrepareOutputs:
+        """Ask the model.
+
+        Args:
+            image: UINT8 of shape [any, any, 3].
+            parameters: Values beside the tensors, such as `priority`.
+
+        Raises:
+            InvalidRequest: an input has another datatype or shape.
+            JubakoError: there is no answer.
+        """
+        inputs: dict[str, object] = {
+            "image": image,
+        }
+        return _outputs(await self._infer(inputs, parameters, options))
