@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.container import construct_containerfile, get_backend
 from bentoml.exceptions import NotFound
+from uv import find_uv_bin
 
 from jubako.environments.uv import Say
 from jubako.errors import ConfigurationError
-from jubako.packaging.dockerfile import CODE, WEIGHTS, Declared, dockerfile, index_settings
+from jubako.packaging.dockerfile import CODE, FRAMEWORK, UV, WEIGHTS, Declared, dockerfile, index_settings
 from jubako.packaging.layers import Tool
 from jubako.packaging.program import follow
 from jubako.packaging.weights import STORED
@@ -50,9 +52,10 @@ def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say) -> None:
     secrets = index_settings(os.environ)
     with ExitStack() as stack:
         folder, file = (Path(each) for each in stack.enter_context(construct_containerfile(bento)))
-        weights = _set_apart(folder)
+        _set_apart(folder)
+        text = dockerfile(declared, weights=(folder / WEIGHTS).is_dir(), brings_uv=_bring_uv(folder), secrets=secrets)
         file = file.rename(folder / "Dockerfile")
-        file.write_text(dockerfile(declared, weights=weights, secrets=secrets), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
         files = stack.enter_context(_in_files(secrets))
         builder = get_backend(tool)
         options = {
@@ -81,23 +84,37 @@ def _options(tool: Tool) -> dict[str, object]:
     return options | {"layers": True} if tool == "buildah" else options
 
 
-def _set_apart(folder: Path) -> bool:
-    """Split BentoML's context into the folders that the Dockerfile copies, and say whether there are weights."""
-    code, weights = folder / CODE, folder / WEIGHTS
+def _set_apart(folder: Path) -> None:
+    """Split BentoML's context into the folders that the Dockerfile copies, one for each layer."""
+    code, framework, weights = folder / CODE, folder / FRAMEWORK, folder / WEIGHTS
     everything = [path for path in folder.iterdir() if path.name != "env"]
     code.mkdir()
     for path in everything:
         path.rename(code / path.name)
-    for stored in sorted(code.glob(f"models/*/*/{STORED}")):
-        target = weights / stored.relative_to(code)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stored.rename(target)
-    for empty in ("models", "hf-models"):
-        if (code / empty).is_dir() and not any((code / empty).iterdir()):
-            (code / empty).rmdir()
-    for path in (*code.rglob("*"), *weights.rglob("*")):
+    for path in (*code.glob("hf-models"), *code.glob("models")):
+        if not any(path.iterdir()):
+            path.rmdir()
+    _move(sorted(code.glob(f"models/*/*/{STORED}")), code, weights)
+    _move([code / "src" / "jubako"], code, framework)
+    for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    return weights.is_dir()
+
+
+def _move(paths: Iterable[Path], source: Path, target: Path) -> None:
+    """Move what is below `source` to the same place below `target`."""
+    for path in paths:
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+
+
+def _bring_uv(folder: Path) -> bool:
+    """Put this machine's uv into the context, if containers can run it, and say whether they can."""
+    if sys.platform != "linux":
+        return False
+    shutil.copyfile(find_uv_bin(), folder / UV)
+    (folder / UV).chmod(0o755)
+    return True
 
 
 @contextmanager

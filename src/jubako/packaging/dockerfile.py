@@ -18,11 +18,17 @@ BENTO = "/home/bentoml/bento"
 HTTP_PORT = 3000
 GRPC_PORT = 50051
 
+FRAMEWORK = "framework"
+"""The folder of the build's context with jubako itself, at its path in the bento."""
+
 CODE = "code"
-"""The folder of the build's context with the bento, without its weights."""
+"""That with the rest of the bento."""
 
 WEIGHTS = "weights"
-"""The folder of the build's context with the weights, at their paths in the bento."""
+"""That with the weights, at their paths in the bento; there is none where the bento has no weights."""
+
+UV = "uv"
+"""The file of the build's context with the program uv, which installs packages; without it, the image's pip fetches one."""
 
 # Neither a shell nor curl is needed.
 _HEALTH_CHECK = (
@@ -57,11 +63,12 @@ class Declared:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def dockerfile(declared: Declared, *, weights: bool, secrets: Iterable[str]) -> str:
+def dockerfile(declared: Declared, *, weights: bool, brings_uv: bool, secrets: Iterable[str]) -> str:
     """The text of the Dockerfile.
 
     Args:
         weights: Whether the context has weights.
+        brings_uv: Whether it has uv.
         secrets: Names of variables that only the installation of packages sees, as secrets of the build.
     """
     names = sorted(secrets)
@@ -76,6 +83,7 @@ def dockerfile(declared: Declared, *, weights: bool, secrets: Iterable[str]) -> 
         environment=dict(declared.environment),
         labels=dict(declared.labels),
         weights=weights,
+        brings_uv=brings_uv,
         secret_mounts="".join(f"--mount=type=secret,id={name} " for name in names),
         secret_exports="".join(_export(name, names) for name in names),
         health_check=["/app/.venv/bin/python", "-I", "-c", _HEALTH_CHECK],
