@@ -40,14 +40,15 @@ def make(folder: Path) -> None:
         text = (FOLDER / source).read_text()
         for pattern, instead in WORDS:
             text = re.sub(pattern, instead, text)
-        (folder / target).write_text(f"# Made by clients/python/without_async.py from {source}. Change that instead.\n\n{text}")
-    _ruff("check", "--fix", "--select", "I", folder=folder)
-    _ruff("format", folder=folder)
+        text = f"# Made by clients/python/without_async.py from {source}. Change that instead.\n\n{text}"
+        (folder / target).write_text(_formatted(text, FOLDER / target))
 
 
-def _ruff(*command: str, folder: Path) -> None:
-    made = [folder / target for target in MADE.values()]
-    subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", "--config", HERE / "pyproject.toml", *made], check=True)
+def _formatted(text: str, path: Path) -> str:
+    for command in (["check", "--fix", "--select", "I"], ["format"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", path, "-"]
+        text = subprocess.run(ruff, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return text
 
 
 if __name__ == "__main__":

@@ -42,7 +42,13 @@ from tests.serving import Server
 from tests.unit.cli.command import clean_environment
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "model_repository").glob("*/README.md"))]
+CLIENT = ROOT / "clients" / "python"
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "model_repository").glob("*/README.md")),
+    CLIENT / "README.md",
+]
 SHOWN_ADDRESS = "127.0.0.1:3000"
 SHOWN_GRPC_ADDRESS = "127.0.0.1:50051"
 PATIENCE_S = 120.0
@@ -212,6 +218,7 @@ def run(command: list[str], checkout: Path, server: Server) -> str:
         JUBAKO_CACHE_DIR=str(default_cache()),
         JUBAKO_PORT=str(server.port),
         BENTOML_DO_NOT_TRACK="true",
+        PYTHONPATH=str(CLIENT / "src"),
     )
     ran = subprocess.run(
         command,

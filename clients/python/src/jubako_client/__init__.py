@@ -7,6 +7,7 @@ from jubako_client.conversation import Message, ToolCall
 from jubako_client.errors import (
     Cancelled,
     ClientError,
+    Conflict,
     DeadlineExceeded,
     Forbidden,
     InstanceLost,
@@ -59,6 +60,7 @@ __all__ = [
     "CompletionAnswer",
     "CompletionChoice",
     "CompletionDelta",
+    "Conflict",
     "DeadlineExceeded",
     "Forbidden",
     "InstanceLost",

@@ -11,6 +11,7 @@
     │   ├── Forbidden                the key does not allow it
     │   ├── NotFound
     │   │   └── ModelNotFound        with the nearest names
+    │   ├── Conflict                 not as things are on the server; the message says what has to change there first
     │   ├── PayloadTooLarge          a message is larger than one side takes
     │   └── Overloaded               the model's queue is full; nothing was started
     ├── ServerError                  the operator can mend it
@@ -34,6 +35,7 @@ from typing import ClassVar
 __all__ = [
     "Cancelled",
     "ClientError",
+    "Conflict",
     "DeadlineExceeded",
     "Forbidden",
     "InstanceLost",
@@ -137,6 +139,12 @@ class ModelNotFound(NotFound):
     """No model has this name; the message names the nearest."""
 
     reason = "model_not_found"
+
+
+class Conflict(ClientError):
+    """It can't be done as things are on the server; the message says what has to change there first."""
+
+    reason = "conflict"
 
 
 class PayloadTooLarge(ClientError):
