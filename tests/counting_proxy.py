@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
 from types import TracebackType
 from typing import Literal, Self
@@ -42,14 +41,15 @@ class CountingProxy:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        _end(self._listener)
         self._listener.close()
         with self._lock:
             for connection in self._open:
-                _reset(connection)
+                _end(connection)
         for thread in self._threads:
             thread.join()
+        for connection in self._open:
+            connection.close()
 
     def _start(self, run: object, *arguments: object) -> None:
         assert callable(run)
@@ -80,13 +80,15 @@ class CountingProxy:
                 sink.sendall(passed)
                 self._count(direction, len(passed))
                 if len(passed) < len(chunk):
-                    _reset(source)
-                    _reset(sink)
-                    return
-            sink.shutdown(socket.SHUT_WR)
+                    break
+            else:
+                sink.shutdown(socket.SHUT_WR)
+                return
         except OSError:
-            _reset(source)
-            _reset(sink)
+            pass
+        # Not with a reset: what was passed on would be lost before it is read, and the counts would mislead.
+        _end(source)
+        _end(sink)
 
     def _allowed(self, direction: Direction, size: int) -> int:
         with self._lock:
@@ -104,9 +106,7 @@ class CountingProxy:
                 self.downloaded += size
 
 
-def _reset(connection: socket.socket) -> None:
-    """Drop the connection at once, whoever reads from it now."""
+def _end(connection: socket.socket) -> None:
+    """End the connection in both directions; whoever reads from it now sees its end."""
     with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)
-    connection.close()

@@ -251,9 +251,9 @@ def test_name_and_password_over_tls(closed: Registry, monkeypatch: pytest.Monkey
 
 
 def test_tls_is_not_given_up(registry: Registry) -> None:
-    with RemoteRepository(parse_reference(f"{registry.address}/x"), patience=HASTY) as remote:
-        with pytest.raises(ConfigurationError, match="can't be reached"):
-            remote.document("1")
+    name = parse_reference(f"{registry.address}/x")
+    with RemoteRepository(name, patience=HASTY) as remote, pytest.raises(ConfigurationError, match="can't be reached"):
+        remote.document("1")
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +284,7 @@ def test_strangers_may_pull_where_the_realm_lets_them(guarded: Registry, tokens:
     with RemoteRepository(name, Credentials(USER, PASSWORD), HASTY) as user:
         descriptor = pushed(user)
     with RemoteRepository(name, patience=HASTY) as stranger:
-        with pytest.raises(ConfigurationError, match="gives no token for .*There are no credentials"):
+        with pytest.raises(ConfigurationError, match=r"gives no token for .*There are no credentials"):
             stranger.document("1")
         tokens.anonymous = True
         try:
@@ -320,12 +320,12 @@ def test_a_token_that_runs_out_is_renewed_in_the_middle_of_an_upload(guarded: Re
 def test_credentials_stay_behind_where_a_blob_is_redirected(tmp_path: Path) -> None:
     with WeightServer() as store:
         elsewhere = {"storage": [{"name": "redirect", "options": {"baseurl": store.url_by_name}}]}
-        with Registry(tmp_path, basic=True, settings={"middleware": elsewhere}) as registry:
-            with RemoteRepository(reference(registry, "redirected"), Credentials(USER, PASSWORD), HASTY) as user:
-                pushed(user)
-                path = f"/docker/registry/v2/blobs/sha256/{BLOB.sha256[:2]}/{BLOB.sha256}/data"
-                store.files[path] = ServedFile(CONTENT)
-                assert user.read(BLOB, 5_000_000) == CONTENT
+        registry = Registry(tmp_path, basic=True, settings={"middleware": elsewhere})
+        with registry, RemoteRepository(reference(registry, "redirected"), Credentials(USER, PASSWORD), HASTY) as user:
+            pushed(user)
+            path = f"/docker/registry/v2/blobs/sha256/{BLOB.sha256[:2]}/{BLOB.sha256}/data"
+            store.files[path] = ServedFile(CONTENT)
+            assert user.read(BLOB, 5_000_000) == CONTENT
         assert len(store.seen) == 1
         assert "authorization" not in store.seen[0].headers
 
