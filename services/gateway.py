@@ -5,7 +5,7 @@ from __future__ import annotations
 import bentoml
 
 from jubako.packaging.arguments import http_of, settings_for
-from jubako.packaging.image import OPENCV, image
+from jubako.packaging.image import image
 from jubako.services import GatewayService, RunnerService
 
 settings = settings_for()
@@ -22,7 +22,7 @@ class Runner:
     workers=settings.workers,
     http=http_of(settings),
     resources={"cpu": "1", "memory": "512Mi"},
-    image=image("gateway", system_packages=OPENCV),
+    image=image("gateway"),
 )
 class Gateway:
     """Answers from the instances that the runner keeps."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bentoml
 
 from jubako.packaging.arguments import http_of, settings_for
-from jubako.packaging.image import COMPILER, image
+from jubako.packaging.image import image
 from jubako.services import GatewayService, RunnerService
 
 settings = settings_for("vllm")
@@ -22,7 +22,7 @@ class Runner:
     workers=settings.workers,
     http=http_of(settings),
     resources={"cpu": "1", "memory": "512Mi"},
-    image=image("vllm", system_packages=COMPILER),
+    image=image("vllm"),
 )
 class Gateway:
     """Answers from the instances that the runner keeps."""

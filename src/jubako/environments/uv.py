@@ -8,9 +8,8 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-
-from uv import find_uv_bin
 
 from jubako.errors import ConfigurationError
 
@@ -33,11 +32,20 @@ def run_uv(arguments: Sequence[str], *, folder: Path, say: Say, held: Sequence[i
     Raises:
         ConfigurationError: there is no uv, or it failed; the message has its last words.
     """
+    return run_program([uv_program(), *arguments], folder=folder, say=say, held=held)
+
+
+def uv_program() -> str:
+    """The path of uv.
+
+    Raises:
+        ConfigurationError: it is not installed, as in containers, which have all that they need.
+    """
     try:
-        program = find_uv_bin()
-    except FileNotFoundError:
+        program: str = import_module("uv").find_uv_bin()
+    except (ModuleNotFoundError, FileNotFoundError):
         raise ConfigurationError("The program uv is not there. Install it with: pip install uv") from None
-    return run_program([program, *arguments], folder=folder, say=say, held=held)
+    return program
 
 
 def run_program(

@@ -24,7 +24,6 @@ class Arguments(BaseModel):
         model: The one model to serve, by any of its names, with what it needs; "" for what the setting `load` says.
         version: Its version; None for those that its entry chooses.
         packages: Python packages that the image holds besides those of the backend, such as ``numpy==2.4.6``.
-        system_packages: Debian's packages that these need.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -32,7 +31,6 @@ class Arguments(BaseModel):
     model: str = ""
     version: int | None = None
     packages: list[str] = Field(default_factory=list)
-    system_packages: list[str] = Field(default_factory=list)
 
     @property
     def load(self) -> str:

@@ -16,7 +16,7 @@ from jubako.errors import ConfigurationError
 from jubako.packaging.content import digest_of, write_code
 from jubako.packaging.description import bentofile, commit_of, labels_of, readme
 from jubako.packaging.entries import Part, parts_of, write_entry
-from jubako.packaging.requirements import more_packages, system_packages
+from jubako.packaging.requirements import more_packages
 from jubako.packaging.tag import tag_name, tag_version
 from jubako.packaging.weights import Weights, WeightsMode, source_in_bento, store, weights_of
 from jubako.paths import bentoml_home, shipped
@@ -75,12 +75,7 @@ class Builder:
             self.say("gathering files")
             self._write(folder, parts, weights)
             packages = more_packages(parts, self.say)
-            arguments = {
-                "model": version.model_name,
-                "version": version.number,
-                "packages": packages,
-                "system_packages": system_packages(packages),
-            }
+            arguments = {"model": version.model_name, "version": version.number, "packages": packages}
             return self._built(folder, parts, weights, arguments)
 
     def _write(self, folder: Path, parts: list[Part], weights: list[Weights]) -> None:

@@ -13,9 +13,8 @@ from pathlib import Path
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.container import construct_containerfile, get_backend
 from bentoml.exceptions import NotFound
-from uv import find_uv_bin
 
-from jubako.environments.uv import Say
+from jubako.environments.uv import Say, uv_program
 from jubako.errors import ConfigurationError
 from jubako.packaging.dockerfile import CODE, FRAMEWORK, UV, WEIGHTS, Declared, dockerfile, index_settings
 from jubako.packaging.layers import Tool
@@ -112,7 +111,7 @@ def _bring_uv(folder: Path) -> bool:
     """Put this machine's uv into the context, if containers can run it, and say whether they can."""
     if sys.platform != "linux":
         return False
-    shutil.copyfile(find_uv_bin(), folder / UV)
+    shutil.copyfile(uv_program(), folder / UV)
     (folder / UV).chmod(0o755)
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from jubako.environments.uv import Say
 from jubako.environments.wanted import packages_of
@@ -13,11 +13,6 @@ from jubako.packaging.lock import resolved
 from jubako.packaging.locks import lock_for, pins
 from jubako.repository.config import EnvironmentConfig
 from jubako.repository.model import Version
-
-OPENCV = ("libgl1", "libglib2.0-0")
-
-SYSTEM_PACKAGES: Mapping[str, Sequence[str]] = {"opencv-python": OPENCV, "opencv-contrib-python": OPENCV}
-"""Debian's packages that Python packages need and do not bring."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -43,11 +38,6 @@ def more_packages(parts: Sequence[Part], say: Say) -> list[str]:
     except ConfigurationError as error:
         raise ConfigurationError(f"The models can't share an image.\n{error.message}") from None
     return [pin for pin in found if pin not in set(own)]
-
-
-def system_packages(packages: Iterable[str]) -> list[str]:
-    """What Debian must provide for these Python packages."""
-    return sorted({needed for package in packages for needed in SYSTEM_PACKAGES.get(_name(package), ())})
 
 
 def _asked(part: Part) -> Iterator[str]:
