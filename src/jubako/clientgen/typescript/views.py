@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jubako.clientgen.identifiers import class_names
+from jubako.clientgen.identifiers import camel, class_names, unused
 from jubako.clientgen.typescript.source import Value, comment, key, shown
 from jubako.messages import Task
 from jubako.routing.interface import ModelInterface
@@ -136,15 +136,14 @@ class ModelView:
 def views(models: Sequence[ModelInterface]) -> list[ModelView]:
     """The models, by name."""
     classes = class_names([model.name for model in models], _AROUND, _CLASSES)
-    return [
-        ModelView(model, classes[model.name], _attribute(classes[model.name]))
-        for model in sorted(models, key=lambda model: model.name)
-    ]
-
-
-def _attribute(class_name: str) -> str:
-    attribute = class_name[0].lower() + class_name[1:]
-    return f"{attribute}_" if attribute in _ATTRIBUTES else attribute
+    taken = set(_ATTRIBUTES)
+    found = []
+    for model in sorted(models, key=lambda model: model.name):
+        words = camel(model.name, "Model")
+        attribute = unused(words[0].lower() + words[1:], taken)
+        taken.add(attribute)
+        found.append(ModelView(model, classes[model.name], attribute))
+    return found
 
 
 def _type(spec: TensorSpec) -> dict[str, Value]:

@@ -89,8 +89,8 @@ def _array(interface: Interface, tensor: Tensor, value: object) -> Array:
     if tensor.datatype == "BYTES":
         # Strings in a list stay apart: as an array of text they would all be as long as the longest.
         array = _read(interface, tensor, value, np.dtype(object) if is_list else None)
-        if array.dtype.kind not in "OSU":
-            raise _wrong(interface, tensor, f"must hold text or bytes; an array of {array.dtype} came")
+        if array.dtype.kind not in "OSU" or not all(isinstance(each, (bytes, str)) for each in array.ravel().tolist()):
+            raise _wrong(interface, tensor, "must hold text or bytes, and nothing else")
         return array
     dtype = _DTYPES[tensor.datatype]
     array = _read(interface, tensor, value)

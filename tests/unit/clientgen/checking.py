@@ -1,0 +1,79 @@
+"""What a person does with a generated package: type-checks it, lints it, builds it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+PYTHON_CLIENT = ROOT / "clients" / "python" / "src"
+NODE_CLIENT = ROOT / "clients" / "typescript"
+NODE_TOOLS = NODE_CLIENT / "node_modules" / ".bin"
+BIOME = {
+    "files": {"includes": ["**", "!node_modules", "!**/dist"]},
+    "formatter": {"indentStyle": "space", "lineWidth": 130},
+    "linter": {"rules": {"preset": "recommended"}},
+}
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """What the command prints.
+
+    Raises:
+        AssertionError: it failed.
+    """
+    ran = subprocess.run(
+        command,
+        cwd=cwd,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def check_types(source: Path, *modules: str) -> None:
+    """mypy, as strictly as it can, for modules and packages below `source`."""
+    arguments = ["--strict", "--warn-unreachable", "--config-file=", f"--cache-dir={source / '.mypy_cache'}"]
+    named = [word for module in modules for word in ("-p", module)]
+    paths = f"{source}:{PYTHON_CLIENT}"
+    run(sys.executable, "-m", "mypy", *arguments, *named, cwd=source, MYPYPATH=paths)
+
+
+def check_style(folder: Path) -> None:
+    """ruff, with the settings that the package brings."""
+    run(sys.executable, "-m", "ruff", "format", "--check", "--diff", "--no-cache", ".", cwd=folder)
+    run(sys.executable, "-m", "ruff", "check", "--no-cache", ".", cwd=folder)
+
+
+def install_node_client(folder: Path) -> None:
+    """Put the TypeScript client, built, and what it needs where packages in `folder` find them."""
+    modules = folder / "node_modules"
+    modules.mkdir()
+    for module in (NODE_CLIENT / "node_modules").iterdir():
+        if not module.name.startswith("."):
+            (modules / module.name).symlink_to(module)
+    client = modules / "@jubako" / "client"
+    client.mkdir(parents=True)
+    shutil.copy(NODE_CLIENT / "package.json", client)
+    project = NODE_CLIENT / "tsconfig.build.json"
+    run(NODE_TOOLS / "tsc", "--project", project, "--outDir", client / "dist", cwd=NODE_CLIENT)
+
+
+def build_node_package(folder: Path) -> None:
+    """Type-check and build the package in `folder`, beside which the client is installed."""
+    run(NODE_TOOLS / "tsc", "--project", folder, cwd=folder)
+
+
+def check_node_style(folder: Path) -> None:
+    """biome, with the settings of jubako's own client."""
+    (folder.parent / "biome.json").write_text(json.dumps(BIOME))
+    run(NODE_TOOLS / "biome", "check", folder, cwd=folder.parent)

@@ -1,0 +1,89 @@
+"""A TypeScript package, made of models with everything that is hard: its style and its types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jubako.clientgen.package import Package, write_package
+from jubako.clientgen.typescript.emitter import typescript_files
+from tests.unit.clientgen.checking import NODE_TOOLS, build_node_package, check_node_style, install_node_client, run
+from tests.unit.clientgen.models import NASTY
+
+pytestmark = pytest.mark.skipif(
+    not NODE_TOOLS.is_dir(), reason="Node's packages are not installed; `make install-node` does that."
+)
+
+USE = """\
+import { Client } from "@jubako/client";
+import { type ModelName, Models, Tensors } from "./index.js";
+
+export async function use(): Promise<void> {
+  const models = new Models(new Client());
+  const stable = models.talk.at({ alias: "stable" });
+  console.log((await stable.chat("Say hello.", { maxTokens: 3 })).text);
+  const outputs = await models.tensors.infer({
+    "x:0": { shape: [1, 1, 3], data: [1, 2, 3] },
+    x_0: { shape: [1], data: Float32Array.of(0) },
+    self: { shape: [1, 2, 2], data: [true, false, true, false] },
+    timeout_s: { shape: [1, 1], data: [1] },
+    入力: { shape: [1, 1], data: [1n] },
+    "q\\"'\\n\\\\": { shape: [1, 1], data: [1] },
+    _hidden: { shape: [1, 1], data: [1] },
+    "1st": { shape: [1, 1], data: [1n] },
+  });
+  const label: "a" | 'b"c' | "it's" | undefined = Tensors.interface.outputs.np.labels[0];
+  const name: ModelName = "Org/Talk-135M";
+  const first: Float32Array = outputs.np.data;
+  for await (const answer of models.stream.infer({ n: { shape: [1], data: [1] } })) {
+    console.log(label, name, first, answer.o.data);
+  }
+}
+"""
+
+WRONG = {
+    "models.talk.at({ version: 3 });": "TS2322",
+    'models.talk.at({ alias: "unheard" });': "TS2322",
+    'models.class.complete("x");': "TS2339",
+    "models.stream.infer({});": "TS2741",
+    "models.stream.infer({ n: { shape: [1], data: [1n] } });": "TS2322",
+    "models.stream.infer({ m: { shape: [1], data: [1] } });": "TS2353",
+}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("node")
+    install_node_client(root)
+    folder = root / "nasty"
+    write_package(typescript_files(Package(name="nasty-models", version="1.2.3", models=NASTY)), folder)
+    return folder
+
+
+def test_it_is_formatted_and_free_of_lint(package: Path) -> None:
+    check_node_style(package)
+
+
+def test_it_and_its_use_are_typed(package: Path) -> None:
+    use = package / "src" / "use.ts"
+    use.write_text(USE)
+    try:
+        build_node_package(package)
+    finally:
+        use.unlink()
+
+
+def test_wrong_uses_are_refused_before_they_run(package: Path) -> None:
+    lines = "\n".join(f"  {line}" for line in WRONG)
+    text = f'import type {{ Models }} from "./index.js";\n\nexport function wrong(models: Models): void {{\n{lines}\n}}\n'
+    (package / "src" / "wrong.ts").write_text(text)
+    try:
+        with pytest.raises(AssertionError) as refused:
+            run(NODE_TOOLS / "tsc", "--noEmit", "--project", package, cwd=package)
+    finally:
+        (package / "src" / "wrong.ts").unlink()
+    said = str(refused.value)
+    for number, (line, reason) in enumerate(WRONG.items()):
+        assert f"wrong.ts({number + 4}," in said, f"{line}\n{said}"
+        assert reason in said, f"{line}\n{said}"
