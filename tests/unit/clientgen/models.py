@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from jubako.messages import Task
 from jubako.routing.interface import ModelInterface, interface_digest
-from jubako.tensors import Signature, TensorSpec
+from jubako.tensors import Datatype, Signature, TensorSpec
 
 
 def tensor(
     name: str,
-    datatype: str = "FP32",
+    datatype: Datatype = "FP32",
     shape: tuple[int, ...] = (1,),
     *,
     optional: bool = False,
@@ -28,8 +28,23 @@ def tensor(
     )
 
 
-def text_model(name: str, *tasks: Task, **more: object) -> ModelInterface:
-    return ModelInterface(name=name, tasks=list(tasks), digest=interface_digest(tasks, None), **{"versions": [1], **more})  # type: ignore[arg-type]
+def text_model(
+    name: str,
+    *tasks: Task,
+    description: str = "",
+    served_names: tuple[str, ...] = (),
+    versions: tuple[int, ...] = (1,),
+    aliases: dict[str, int] | None = None,
+) -> ModelInterface:
+    return ModelInterface(
+        name=name,
+        description=description,
+        served_names=list(served_names),
+        versions=list(versions),
+        aliases=aliases or {},
+        tasks=list(tasks),
+        digest=interface_digest(tasks, None),
+    )
 
 
 def tensor_model(
@@ -39,11 +54,18 @@ def tensor_model(
     *,
     max_batch_size: int = 0,
     decoupled: bool = False,
-    **more: object,
+    versions: tuple[int, ...] = (1,),
+    aliases: dict[str, int] | None = None,
 ) -> ModelInterface:
     signature = Signature(inputs=inputs, outputs=outputs, max_batch_size=max_batch_size, decoupled=decoupled)
-    digest = interface_digest(["infer"], signature)
-    return ModelInterface(name=name, tasks=["infer"], signature=signature, digest=digest, **{"versions": [1], **more})  # type: ignore[arg-type]
+    return ModelInterface(
+        name=name,
+        versions=list(versions),
+        aliases=aliases or {},
+        tasks=["infer"],
+        signature=signature,
+        digest=interface_digest(["infer"], signature),
+    )
 
 
 NASTY = [
@@ -52,8 +74,8 @@ NASTY = [
         "chat",
         "completion",
         description='It says "hello", \\n and */ and """ at length. ' * 6,
-        served_names=["talk:135m", "Org/Talk-135M"],
-        versions=[1, 2],
+        served_names=("talk:135m", "Org/Talk-135M"),
+        versions=(1, 2),
         aliases={"stable": 1, "next": 2},
     ),
     text_model("everything", "chat", "completion", "embedding", "score", "classify"),
@@ -83,7 +105,7 @@ NASTY = [
             tensor("y" * 100, "BF16", (1,)),
         ],
         max_batch_size=4,
-        versions=[3],
+        versions=(3,),
         aliases={"only": 3},
     ),
     tensor_model("stream", [tensor("n", "INT32")], [tensor("o", "INT32", (2,), labels=("same", "same"))], decoupled=True),
