@@ -25,22 +25,27 @@ class CountingProxy:
         self.uploaded = 0
         self.downloaded = 0
         self._left: dict[Direction, int | None] = {"up": None, "down": None}
+        self._gate: threading.Event | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
-    def cut(self, direction: Direction, after: int) -> None:
-        """Drop, once, the connection on which the byte number `after`, counted from now over all connections, would travel."""
+    def cut(self, direction: Direction, after: int, gate: threading.Event | None = None) -> None:
+        """Drop, once, the connection on which the byte number `after`, counted from now over all connections, would travel; with
+        a `gate`, only once that is open."""
         with self._lock:
             self._left[direction] = after
+            self._gate = gate
 
     def __enter__(self) -> Self:
         self._start(self._accept)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._gate:
+            self._gate.set()
         _end(self._listener)
         self._listener.close()
         with self._lock:
@@ -80,6 +85,8 @@ class CountingProxy:
                 sink.sendall(passed)
                 self._count(direction, len(passed))
                 if len(passed) < len(chunk):
+                    if self._gate:
+                        self._gate.wait()
                     break
             else:
                 sink.shutdown(socket.SHUT_WR)

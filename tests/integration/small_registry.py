@@ -154,7 +154,7 @@ class _Requests(BaseHTTPRequestHandler):
         """Keep whatever comes, until all has come or the connection breaks."""
         left = int(self.headers.get("content-length", "0"))
         with self.held.receiving, contextlib.suppress(ConnectionError):
-            while left and (chunk := self.rfile.read1(min(left, 65536))):  # type: ignore[attr-defined]
+            while left and (chunk := self.rfile.read1(min(left, 65536))):
                 upload += chunk
                 left -= len(chunk)
         if left:
