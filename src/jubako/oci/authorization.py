@@ -109,8 +109,8 @@ class RegistryAuth(httpx.Auth):
 
     def _no_realm(self, realm: str) -> NoReturn:
         raise ConfigurationError(
-            f"{self.reference.registry} wants a token from {without_secrets(realm)!r}, which is no address with https://. "
-            "No credentials were sent."
+            f"{self.reference.registry} wants a token from {realm.partition('?')[0][:200]!r}, which is no address "
+            "with https://. No credentials were sent."
         )
 
     def _own_scope(self, method: str) -> str:

@@ -102,7 +102,10 @@ def is_digest(text: str) -> bool:
 
 def _why_not(text: str) -> str:
     form = "It must be of the form registry[:port]/repository[:tag][@sha256:digest]"
-    name, at, digest = text.removeprefix(PLAIN_SCHEME).removeprefix(SCHEME).partition("@")
+    bare = text.removeprefix(PLAIN_SCHEME).removeprefix(SCHEME)
+    if "@" in bare.partition("/")[0]:
+        return "A reference has no user or password in it: log in with `podman login` or `docker login`."
+    name, at, digest = bare.partition("@")
     if at and not is_digest(digest):
         return f"The reference {text!r} has a digest that is none. {form}; only SHA-256 is taken, as 64 hexadecimal digits."
     if name != name.lower() and _REFERENCE.fullmatch(name.lower()):

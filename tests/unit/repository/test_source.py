@@ -9,17 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jubako.errors import ConfigurationError
+from jubako.oci.reference import Reference
 from jubako.repository.source import (
     FileSource,
     HubName,
     HubSource,
     LocalSource,
     PackageSource,
+    RegistrySource,
     Source,
     UrlSource,
     parse_source,
 )
 from jubako.web import without_secrets
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,10 @@ from jubako.web import without_secrets
         ("hf://org/name@refs%2Fpr%2F1/a/b@c.gguf", HubSource("hf", "org/name", "refs/pr/1", "a/b@c.gguf")),
         ("modelscope://org/name@v1.0/x y.bin", HubSource("modelscope", "org/name", "v1.0", "x y.bin")),
         ("pypi://a.b-c==1.0+cpu/x/y.gguf", PackageSource("a.b-c", "1.0+cpu", "x/y.gguf")),
+        ("oci://host:5000/a/b:1", RegistrySource(Reference("host:5000", "a/b", "1"))),
+        (f"oci://host/a@{DIGEST}/x:y/z.gguf", RegistrySource(Reference("host", "a", None, DIGEST), "x:y/z.gguf")),
+        (f"oci://host/a:t@{DIGEST}/.", RegistrySource(Reference("host", "a", "t", DIGEST), ".")),
+        ("oci+http://[::1]:5000/a:t/b", RegistrySource(Reference("[::1]:5000", "a", "t", plain_http=True), "b")),
         ("https://host:8/a/b.gguf?x=1", UrlSource("https://host:8/a/b.gguf?x=1")),
         ("http://127.0.0.1:8/b", UrlSource("http://127.0.0.1:8/b")),
         ("http://[::1]:8/b", UrlSource("http://[::1]:8/b")),
@@ -65,6 +73,14 @@ def test_forms(text: str, source: Source) -> None:
         ("pypi://package/path", "not of the form pypi://package==version/path"),
         ("pypi://package==1.0", "not of the form"),
         ("pypi://package==1.0/../x", "inside the wheel"),
+        ("oci://host/a/b", "names no tag or digest. Say which, best a digest: oci://host/a/b@sha256:..."),
+        ("oci://host:5000/a", "names no tag or digest"),
+        ("oci://host", "not of the form oci://registry/repository:tag"),
+        ("oci:host/a:1", "lacks the //"),
+        ("oci://host/A:1", "has capital letters"),
+        ("oci://host/a@sha256:12", "has a digest that is none"),
+        ("oci://host/a:1/../b", "inside the artifact"),
+        ("oci://user:secret@host/a:1", "has no user or password in it"),
         ("http://example.org/x", "http:// is for this machine only"),
         ("https://", "is not a URL"),
         ("https://[::1/x", "is not a URL"),
