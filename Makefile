@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-engines lint format protos bench-llm bench-batching bench-gateway bench-embeddings bench-peers lock lock-environments clean
+.PHONY: help install install-node serve test test-engines lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-peers lock lock-environments clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 TORCH ?= torch==2.13.0
+NODE := clients/typescript
+BUF := $(NODE)/node_modules/.bin/buf
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -18,10 +20,17 @@ install: .venv/.installed ## make .venv with the jubako command and everything t
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH)
 	@touch $@
 
+install-node: $(NODE)/node_modules/.package-lock.json ## install what the TypeScript client and the checks of protos/ need
+
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
+	@command -v npm > /dev/null || { echo "npm is not there. Install Node.js 20 or newer, which brings it, from https://nodejs.org, and try again." >&2; exit 1; }
+	cd $(NODE) && npm ci --no-audit --no-fund
+	@touch $@
+
 serve: install ## serve model_repository on http://127.0.0.1:3000
 	$(BIN)/jubako serve
 
-test: install ## run every test, the real model included
+test: install install-node ## run every test, the real model included
 	$(BIN)/python -m pytest
 
 test-engines: install ## run the tests of the engines that need environments of their own, which are made and kept
@@ -29,18 +38,27 @@ test-engines: install ## run the tests of the engines that need environments of 
 	$(BIN)/jubako env create vllm
 	$(BIN)/python -m pytest tests/engines
 
-lint: install ## check style, types and the direction of imports
+lint: install install-node ## check style, types, the direction of imports, and what changes in the protocols
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BUF) lint protos
+	$(BUF) breaking protos --against protos/jubako/v1.binpb
+	cd $(NODE) && npm run --silent lint
 
-format: install ## put the code into shape
+format: install install-node ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	cd $(NODE) && npm run --silent format
 
-protos: install ## make the gRPC messages again from protos/
+protos: install install-node ## make the gRPC messages of the server and of the clients again from protos/
 	$(BIN)/python protos/generate.py src/jubako/protos
+	$(BIN)/python clients/python/generate.py
+	cd $(NODE) && npm run --silent generate
+
+release-protos: install-node ## make protos/ what later changes must not break
+	$(BUF) build protos --path protos/jubako --exclude-source-info --output protos/jubako/v1.binpb
 
 bench-llm: install ## tokens a second and time to first token, against the bare engine
 	$(BIN)/python -m benchmarks.llm
@@ -66,4 +84,4 @@ lock-environments: install ## pin the newest versions that fit the environments 
 	$(BIN)/python -m jubako.environments.lock
 
 clean: ## remove what make made, .venv included
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results $(NODE)/node_modules $(NODE)/build $(NODE)/dist

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { Cancelled, type JubakoError } from "./errors.js";
+import { Cancelled, InvalidRequest, type JubakoError } from "./errors.js";
 import { failure } from "./failure.js";
 import type { CallOptions } from "./options.js";
 import type { Patience } from "./patience.js";
@@ -15,12 +15,13 @@ export class Call {
   readonly signal: AbortSignal | undefined;
   readonly #patience: Patience;
 
+  /** @throws InvalidRequest an option can't be sent. */
   constructor(options: CallOptions, patience: Patience, apiKey: string | undefined) {
     this.requestId = options.requestId ?? `req-${randomUUID().replaceAll("-", "")}`;
     this.headers = {
-      "x-request-id": this.requestId,
+      "x-request-id": plain(this.requestId, "requestId"),
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-      ...(options.traceparent !== undefined && { traceparent: options.traceparent }),
+      ...(options.traceparent !== undefined && { traceparent: plain(options.traceparent, "traceparent") }),
     };
     this.signal = options.signal;
     this.#patience = patience;
@@ -31,29 +32,24 @@ export class Call {
     return this.#patience.remainingMs();
   }
 
-  /** What ends a stream of the call: that it is cancelled, or `left`, by whoever reads it. */
-  endedBy(left: AbortController): AbortSignal {
-    return this.signal === undefined ? left.signal : AbortSignal.any([left.signal, this.signal]);
-  }
-
   /** The error that the end of an attempt means. */
   failure(thrown: unknown): JubakoError {
     return this.signal?.aborted ? this.#cancelled() : failure(thrown, this.requestId);
   }
 
   /**
-   * Waits until the call is to be made again after an attempt failed.
+   * Waits until the call is to be made again after an attempt failed, or `left` is aborted.
    *
-   * @param signal - Ends the wait. Default: what cancels the call.
    * @throws JubakoError `error`, if it is not; Cancelled, if the call is cancelled meanwhile.
    */
-  async pauseAfter(error: JubakoError, signal: AbortSignal | undefined = this.signal): Promise<void> {
+  async pauseAfter(error: JubakoError, left?: AbortSignal): Promise<void> {
     const delayMs = this.#patience.delayMs(error);
     if (delayMs === undefined) {
       throw error;
     }
+    const signals = [left, this.signal].filter((each) => each !== undefined);
     try {
-      await pause(delayMs, undefined, signal && { signal });
+      await pause(delayMs, undefined, { signal: AbortSignal.any(signals) });
     } catch {
       if (this.signal?.aborted) {
         throw this.#cancelled();
@@ -65,4 +61,16 @@ export class Call {
     const facts = { status: "CANCELLED", requestId: this.requestId, cause: this.signal?.reason };
     return new Cancelled("The call was cancelled.", facts);
   }
+}
+
+/** Whether a text can be metadata: characters of ASCII that can be printed. */
+export function isPlain(value: string): boolean {
+  return /^[ -~]*$/.test(value);
+}
+
+function plain(value: string, param: string): string {
+  if (!isPlain(value)) {
+    throw new InvalidRequest("It may have only characters of ASCII that can be printed.", { param });
+  }
+  return value;
 }

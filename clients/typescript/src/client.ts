@@ -5,7 +5,15 @@ import type { Conversation } from "./conversation.js";
 import { InternalError, ModelNotFound, Unreachable } from "./errors.js";
 import { ChatGathering, CompletionGathering } from "./gathering.js";
 import { type ModelVersion, modelVersion } from "./models.js";
-import type { CallOptions, ChatOptions, CompletionOptions, EmbedOptions, InferOptions, RerankOptions } from "./options.js";
+import type {
+  CallOptions,
+  ChatOptions,
+  CompletionOptions,
+  EmbedOptions,
+  IndexOptions,
+  InferOptions,
+  RerankOptions,
+} from "./options.js";
 import { GRPCInferenceService } from "./protos/inference/service_pb.js";
 import { ChatService } from "./protos/jubako/v1/chat_pb.js";
 import { CompletionService } from "./protos/jubako/v1/completion_pb.js";
@@ -52,7 +60,8 @@ export class Client {
 
   /**
    * @param target - Host and port of the server's gRPC, such as "models.example.com:443".
-   * @throws TypeError the target is none, or a certificate is without its key.
+   * @throws TypeError the target is none, the key can't be sent, or a certificate is without its key.
+   * @throws Error a file of TLS can't be read.
    */
   constructor(target = "127.0.0.1:50051", options: ClientOptions = {}) {
     this.#connection = new Connection(target, options);
@@ -192,10 +201,8 @@ export class Client {
   ): AsyncGenerator<Record<string, Tensor>, undefined> {
     const request = inferRequest(model, inputs, options);
     const call = this.#connection.call(options, ONCE);
-    const left = new AbortController();
-    const signal = call.endedBy(left);
     try {
-      for await (const answer of this.#connection.stream(GRPCInferenceService.method.modelStreamInfer, request, call, signal)) {
+      for await (const answer of this.#connection.stream(GRPCInferenceService.method.modelStreamInfer, request, call)) {
         const found = streamedTensors(answer, call.requestId);
         if (Object.keys(found).length > 0) {
           yield found;
@@ -203,8 +210,6 @@ export class Client {
       }
     } catch (thrown) {
       throw call.failure(thrown);
-    } finally {
-      left.abort();
     }
   }
 
@@ -224,6 +229,12 @@ export class Client {
   async versions(name: string, options: CallOptions = {}): Promise<ModelVersion[]> {
     const request = { model: name };
     const answer = await this.#connection.ask(ModelService.method.listVersions, request, options);
+    return answer.versions.map(modelVersion);
+  }
+
+  /** Every version of every entry of the repository, entries that can't be read included; or only those that are ready. */
+  async index(options: IndexOptions = {}): Promise<ModelVersion[]> {
+    const answer = await this.#connection.ask(RepositoryService.method.index, { ready: options.ready }, options);
     return answer.versions.map(modelVersion);
   }
 

@@ -10,28 +10,34 @@ import type {
 } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Call } from "./call.js";
+import { Call, isPlain } from "./call.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
 import { sessionOptions, type Tls } from "./tls.js";
 
 /** What a client can be told; all of it may be left out. */
 export interface ClientOptions {
-  /** Sent with every call. */
+  /** Sent with each call as `authorization: Bearer`. */
   readonly apiKey?: string | undefined;
-  /** Milliseconds until a call must have ended, retries included; null for any time. Default: 10 minutes. */
+  /** Milliseconds that a call may take, retries included; null for any time. Calls can say otherwise. Default: 10 minutes. */
   readonly timeoutMs?: number | null | undefined;
-  /** How often a call that changes nothing is made again when the server is not there or is full. Default 2. */
+  /**
+   * How often a call that changes nothing is made again when the server is not there, restarting or full. A stream is not begun
+   * again after its first piece. Default 2.
+   */
   readonly retries?: number | undefined;
-  /** Whether the connection is encrypted, or with which files. Default false. */
+  /** True for TLS with the authorities that Node trusts, or the files to use. Without it the connection is not encrypted. */
   readonly tls?: Tls | boolean | undefined;
+  /**
+   * During calls the server is asked for a sign of life after so many milliseconds of silence. One that gives none within a third
+   * of that time counts as gone. Default: one minute.
+   */
+  readonly keepaliveMs?: number | undefined;
   /** Largest answer that is taken, in bytes. Default 256 MiB. */
   readonly maxMessageBytes?: number | undefined;
 }
 
-const DEFAULTS = { timeoutMs: 600_000, retries: 2, maxMessageBytes: 256 * 1024 * 1024 };
-// A dead connection is found within 80 seconds of a call; idle connections are left in peace.
-const KEEPALIVE = { pingIntervalMs: 60_000, pingTimeoutMs: 20_000 };
+const DEFAULTS = { timeoutMs: 600_000, retries: 2, keepaliveMs: 60_000, maxMessageBytes: 256 * 1024 * 1024 };
 
 /** The connection to one server: opened by the first call, and again by the first after it was closed. */
 export class Connection {
@@ -41,13 +47,22 @@ export class Connection {
   readonly #sessions: Http2SessionManager;
   readonly #transport: Transport;
 
+  /**
+   * @throws TypeError the target is none, the key can't be sent, or a certificate is without its key.
+   * @throws Error a file of TLS can't be read.
+   */
   constructor(target: string, options: ClientOptions) {
+    if (options.apiKey !== undefined && !isPlain(options.apiKey)) {
+      throw new TypeError("The key has characters that no key has. Is there a line break in it?");
+    }
     const tls = options.tls === true ? {} : options.tls || undefined;
     const baseUrl = `${tls === undefined ? "http" : "https"}://${target}`;
     this.#apiKey = options.apiKey;
     this.#retries = options.retries ?? DEFAULTS.retries;
     this.#timeoutMs = options.timeoutMs === undefined ? DEFAULTS.timeoutMs : options.timeoutMs;
-    this.#sessions = new Http2SessionManager(baseUrl, KEEPALIVE, tls && sessionOptions(tls));
+    const pingIntervalMs = options.keepaliveMs ?? DEFAULTS.keepaliveMs;
+    const keepalive = { pingIntervalMs, pingTimeoutMs: pingIntervalMs / 3 };
+    this.#sessions = new Http2SessionManager(baseUrl, keepalive, tls && sessionOptions(tls));
     this.#transport = createGrpcTransport({
       baseUrl,
       sessionManager: this.#sessions,
@@ -89,15 +104,26 @@ export class Connection {
     }
   }
 
-  /** Asks once, for any number of answers; `signal` cancels what has not come, and whoever reads no further must do that. */
+  /** Asks once, for any number of answers. That `signal` is aborted, or no more are wanted, cancels what has not come. */
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O> | DescMethodBiDiStreaming<I, O>,
     request: MessageInitShape<I>,
     call: Call,
-    signal: AbortSignal,
-  ): AsyncGenerator<MessageShape<O>> {
-    const answers = await this.#transport.stream(method, signal, call.timeoutMs, call.headers, only(request));
-    yield* answers.message;
+    signal?: AbortSignal,
+  ): AsyncGenerator<MessageShape<O>, undefined> {
+    const left = new AbortController();
+    const signals = [left.signal, signal, call.signal].filter((each) => each !== undefined);
+    const opened = this.#transport.stream(method, AbortSignal.any(signals), call.timeoutMs, call.headers, only(request));
+    const answers = (await opened).message[Symbol.asyncIterator]();
+    try {
+      for (let next = await answers.next(); !next.done; next = await answers.next()) {
+        yield next.value;
+      }
+    } finally {
+      left.abort();
+      // Until its end is read, the transport keeps a timer for the deadline.
+      await answers.next().catch(() => undefined);
+    }
   }
 }
 

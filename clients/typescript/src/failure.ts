@@ -1,7 +1,6 @@
 /** From how a call ended to the error that it means. */
 
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
-import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import * as errors from "./errors.js";
@@ -14,6 +13,9 @@ const BY_REASON = new Map(
     .filter((kind) => kind.reason !== undefined)
     .map((kind): [string, Kind] => [kind.reason as string, kind]),
 );
+
+/** What Connect's sentence begins with where a message can't be written, so that nothing was sent. */
+const UNSENT = "serialize binary: ";
 
 /** What a status means where no reason says more. */
 const BY_STATUS = new Map<string, Kind>([
@@ -35,16 +37,15 @@ export function failure(thrown: unknown, requestId: string): errors.JubakoError 
     return thrown;
   }
   const error = ConnectError.from(thrown);
-  if (isFieldError(error.cause)) {
-    const { message, field } = { message: error.cause.message, field: error.cause.field() };
-    return new errors.InvalidRequest(`It can't be sent: ${message}.`, { param: field.name, cause: thrown });
+  if (error.code === Code.Internal && error.rawMessage.startsWith(UNSENT)) {
+    return new errors.InvalidRequest(`It can't be sent: ${error.rawMessage.slice(UNSENT.length)}.`, { cause: thrown });
   }
   const status = statusOf(error);
   const info = detail(error, ErrorInfoSchema);
   const retry = detail(error, RetryInfoSchema)?.retryDelay;
   const retryAfter = retry && Number(retry.seconds) + retry.nanos / 1e9;
   const kind = BY_REASON.get(info?.reason ?? "") ?? kindOf(status, error.rawMessage, retryAfter);
-  return new kind(error.rawMessage || `The call ended with ${status}.`, {
+  return new kind(sentence(error) || `The call ended with ${status}.`, {
     code: info?.reason,
     status,
     param: detail(error, BadRequestSchema)?.fieldViolations[0]?.field,
@@ -62,12 +63,26 @@ function kindOf(status: string, said: string, retryAfter: number | undefined): K
   return BY_STATUS.get(status) ?? errors.InternalError;
 }
 
-/** The name of gRPC's status. A connection that breaks is what other gRPC libraries call it. */
+/** The name of gRPC's status. */
 function statusOf(error: ConnectError): string {
-  if (error.code === Code.Aborted && error.cause instanceof Error && "code" in error.cause) {
+  if (isBroken(error) || isOfTheConnection(error)) {
     return "UNAVAILABLE";
   }
   return error.code === Code.Canceled ? "CANCELLED" : codeToString(error.code).toUpperCase();
+}
+
+function sentence(error: ConnectError): string {
+  return isBroken(error) ? "The connection broke before the answer was whole." : error.rawMessage;
+}
+
+/** Whether the connection broke while the call was on it: then its streams are closed as if they were cancelled. */
+function isBroken({ code, rawMessage }: ConnectError): boolean {
+  return code === Code.Canceled && rawMessage.startsWith("http/2 stream closed");
+}
+
+/** Whether Node says so: what it says of sockets, TLS and refused streams has a code of its own, such as ECONNRESET. */
+function isOfTheConnection({ code, cause }: ConnectError): boolean {
+  return (code === Code.Aborted || code === Code.Internal) && cause instanceof Error && "code" in cause;
 }
 
 /** The first detail of a kind of google.rpc, whose messages the client has under another package's name. */

@@ -24,6 +24,7 @@ export type {
   ChatOptions,
   CompletionOptions,
   EmbedOptions,
+  IndexOptions,
   InferOptions,
   RerankOptions,
   Sampling,

@@ -11,7 +11,7 @@ export interface CallOptions {
   readonly retries?: number | undefined;
   /** Names the request in the server's log. Default: a fresh one. */
   readonly requestId?: string | undefined;
-  /** Which trace the call belongs to, as W3C's Trace Context writes it: `00-<trace id>-<span id>-01`. */
+  /** The trace that the call belongs to, as in https://www.w3.org/TR/trace-context/#traceparent-header. Default: none. */
   readonly traceparent?: string | undefined;
   /** Cancels the call when it is aborted. */
   readonly signal?: AbortSignal | undefined;
@@ -101,4 +101,10 @@ export interface InferOptions extends CallOptions {
   readonly outputs?: readonly string[] | undefined;
   /** Values beside the tensors, such as `priority`. */
   readonly parameters?: Readonly<Record<string, Parameter>> | undefined;
+}
+
+/** For the index of the repository. */
+export interface IndexOptions extends CallOptions {
+  /** Give only versions that can be asked. Default false. */
+  readonly ready?: boolean | undefined;
 }

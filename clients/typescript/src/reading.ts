@@ -10,7 +10,7 @@ export class Reading<C, D, A> implements Stream<D, A> {
   readonly #gathering: Gathering<C, D, A>;
   readonly #call: Call;
   readonly #left = new AbortController();
-  readonly #deltas: AsyncGenerator<D>;
+  readonly #deltas: AsyncGenerator<D, undefined>;
 
   constructor(begin: (signal: AbortSignal) => AsyncIterable<C>, gathering: Gathering<C, D, A>, call: Call) {
     this.#begin = begin;
@@ -31,35 +31,30 @@ export class Reading<C, D, A> implements Stream<D, A> {
     this.#left.abort();
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<D> {
+  [Symbol.asyncIterator](): AsyncGenerator<D, undefined> {
     return this.#deltas;
   }
 
-  async *#read(): AsyncGenerator<D> {
+  async *#read(): AsyncGenerator<D, undefined> {
     const left = this.#left.signal;
-    const signal = this.#call.endedBy(this.#left);
     let begun = false;
-    try {
-      while (!left.aborted) {
-        try {
-          for await (const chunk of this.#begin(signal)) {
-            begun = true;
-            yield* this.#gathering.add(chunk);
-          }
-          return;
-        } catch (thrown) {
-          if (left.aborted) {
-            return;
-          }
-          const error = this.#call.failure(thrown);
-          if (begun) {
-            throw error;
-          }
-          await this.#call.pauseAfter(error, signal);
+    while (!left.aborted) {
+      try {
+        for await (const chunk of this.#begin(left)) {
+          begun = true;
+          yield* this.#gathering.add(chunk);
         }
+        return;
+      } catch (thrown) {
+        if (left.aborted) {
+          return;
+        }
+        const error = this.#call.failure(thrown);
+        if (begun) {
+          throw error;
+        }
+        await this.#call.pauseAfter(error, left);
       }
-    } finally {
-      this.close();
     }
   }
 }

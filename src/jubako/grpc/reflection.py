@@ -49,7 +49,7 @@ class Reflection:
                 case "file_by_filename":
                     return _files(self._pool.FindFileByName(request.file_by_filename))
                 case "file_containing_symbol":
-                    return _files(self._pool.FindFileContainingSymbol(request.file_containing_symbol))
+                    return _files(self._file_of(request.file_containing_symbol))
                 case "all_extension_numbers_of_type":
                     name = self._pool.FindMessageTypeByName(request.all_extension_numbers_of_type).full_name
                     return pb.ServerReflectionResponse(
@@ -59,6 +59,17 @@ class Reflection:
                     return _error("NOT_FOUND", "There are no extensions.")
         except KeyError:
             return _error("NOT_FOUND", "There is nothing of that name.")
+
+    def _file_of(self, symbol: str) -> FileDescriptor:
+        """
+        Raises:
+            KeyError: there is no such symbol.
+        """
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            # To the pool, the methods of a service are no symbols.
+            return self._pool.FindMethodByName(symbol).containing_service.file
 
 
 def _files(file: FileDescriptor) -> pb.ServerReflectionResponse:
