@@ -43,7 +43,7 @@ def containerize(
     HTTP and 50051 for gRPC. What the environment says of package indexes is used as secrets of the build.
     """
     with sentences(USAGE):
-        chosen = tool or _installed()
+        chosen = tool or installed()
     tag = name if _is_bento(name) else build_one(name, weights, artifacts, repository)
     names = image or [tag]
     # Not imported above: BentoML takes a second, which the other commands need not wait for.
@@ -55,7 +55,12 @@ def containerize(
         out.print(Text(each))
 
 
-def _installed() -> Tool:
+def installed() -> Tool:
+    """The first of them that is there.
+
+    Raises:
+        ConfigurationError: none is.
+    """
     for tool in TOOLS:
         if shutil.which(tool):
             return tool

@@ -18,6 +18,7 @@ from jubako.cli.loading import load, unload
 from jubako.cli.manifest import manifest
 from jubako.cli.registry import push
 from jubako.cli.repository import check, ls, pull, schema
+from jubako.cli.sbom import sbom
 from jubako.cli.serve import serve
 from jubako.cli.stat import stat
 from jubako.cli.version import print_version
@@ -54,6 +55,7 @@ app.add_typer(env, rich_help_panel=REPOSITORY)
 app.command(rich_help_panel=SHIPPING)(build)
 app.command(rich_help_panel=SHIPPING)(containerize)
 app.add_typer(client, rich_help_panel=SHIPPING)
+app.command(rich_help_panel=SHIPPING)(sbom)
 app.command(rich_help_panel=SHIPPING)(manifest)
 app.command(rich_help_panel=ABOUT)(doctor)
 app.command("version", rich_help_panel=ABOUT)(print_version)

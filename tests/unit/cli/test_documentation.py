@@ -32,6 +32,7 @@ def test_the_settings_page_has_the_table_of_the_class() -> None:
         "check",
         "convert",
         "manifest",
+        "sbom",
         "schema",
         "env",
         "doctor",

@@ -1,0 +1,71 @@
+"""`jubako sbom`: what is in a container's image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from jubako.cli.artifact import reference_of
+from jubako.cli.containerize import installed
+from jubako.cli.terminal import USAGE, err, out, sentences
+from jubako.errors import ConfigurationError
+from jubako.oci.credentials import find_credentials
+from jubako.oci.referrers import attach
+from jubako.oci.remote import RemoteRepository
+from jubako.packaging.layers import Tool
+from jubako.packaging.sbom import FILE_NAME, MEDIA_TYPE, bill_of_materials, contents_of
+
+
+def sbom(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image that `jubako containerize` made, on this machine.")],
+    *,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--attach",
+            metavar="oci://REGISTRY/NAME[:TAG][@DIGEST]",
+            show_default=False,
+            help="Put it beside the image in the registry to which it was pushed.",
+        ),
+    ] = "",
+    plain_http: Annotated[bool, typer.Option("--plain-http", help="Speak to the registry without TLS.")] = False,
+    tool: Annotated[
+        Tool | None,
+        typer.Option("--backend", show_default=False, help="Who has the image. Default: the first that is installed."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it here.", show_default=False)] = None,
+) -> None:
+    """Print what is in an image as a bill of materials, CycloneDX in JSON: Debian's packages, Python's, and the models."""
+    with sentences(USAGE):
+        chosen = tool or installed()
+        if chosen == "buildah":
+            raise ConfigurationError("buildah runs no images: say --backend podman or --backend docker.")
+        reference = reference_of(target, plain_http) if target else None
+    with sentences():
+        contents = contents_of(image, chosen)
+        document = bill_of_materials(contents)
+        if reference is None:
+            _write(document, file)
+            return
+        if file is not None:
+            _write(document, file)
+        with RemoteRepository(reference, find_credentials(reference)) as remote:
+            subject, manifest = remote.manifest(reference.wanted)
+            if contents.id not in (manifest.config.digest, subject.digest):
+                raise ConfigurationError(f"{reference} is another image than {image} of this machine. Push that first.")
+            attached = attach(remote, subject, document, MEDIA_TYPE, title=FILE_NAME)
+        err.print(Text(f"attached to {reference.pinned(subject.digest)}"))
+        out.print(Text(reference.pinned(attached.digest).source))
+
+
+def _write(document: bytes, file: Path | None) -> None:
+    if file is None:
+        out.file.write(document.decode())
+        return
+    try:
+        file.write_bytes(document)
+    except OSError as error:
+        raise ConfigurationError(f"{file} can't be written: {error.strerror}.") from None
