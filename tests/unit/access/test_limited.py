@@ -13,6 +13,7 @@ from jubako.dataplane.limited import LimitedPlane, seen_by
 from jubako.dataplane.protocol import Plane
 from jubako.errors import Forbidden, ModelNotFound
 from jubako.messages import (
+    Caller,
     ChatRequest,
     ClassifyRequest,
     DetokenizeRequest,
@@ -55,15 +56,15 @@ async def drained(stream: AsyncGenerator[Any]) -> list[Any]:
 
 
 ASKING: dict[str, Ask] = {
-    "generate": lambda plane, model: plane.generate(chat(model), "id"),
-    "stream": lambda plane, model: drained(plane.stream(chat(model), "id")),
-    "infer": lambda plane, model: plane.infer(InferRequest(model=model, inputs=[]), "id"),
-    "infer_stream": lambda plane, model: drained(plane.infer_stream(InferRequest(model=model, inputs=[]), "id")),
-    "embed": lambda plane, model: plane.embed(EmbedRequest(model=model, inputs=["a"]), "id"),
-    "score": lambda plane, model: plane.score(ScoreRequest(model=model, queries=["a"], documents=["b"]), "id"),
-    "classify": lambda plane, model: plane.classify(ClassifyRequest(model=model, inputs=["a"]), "id"),
-    "tokenize": lambda plane, model: plane.tokenize(TokenizeRequest(model=model, text="a"), "id"),
-    "detokenize": lambda plane, model: plane.detokenize(DetokenizeRequest(model=model, tokens=[1]), "id"),
+    "generate": lambda plane, model: plane.generate(chat(model), Caller("id")),
+    "stream": lambda plane, model: drained(plane.stream(chat(model), Caller("id"))),
+    "infer": lambda plane, model: plane.infer(InferRequest(model=model, inputs=[]), Caller("id")),
+    "infer_stream": lambda plane, model: drained(plane.infer_stream(InferRequest(model=model, inputs=[]), Caller("id"))),
+    "embed": lambda plane, model: plane.embed(EmbedRequest(model=model, inputs=["a"]), Caller("id")),
+    "score": lambda plane, model: plane.score(ScoreRequest(model=model, queries=["a"], documents=["b"]), Caller("id")),
+    "classify": lambda plane, model: plane.classify(ClassifyRequest(model=model, inputs=["a"]), Caller("id")),
+    "tokenize": lambda plane, model: plane.tokenize(TokenizeRequest(model=model, text="a"), Caller("id")),
+    "detokenize": lambda plane, model: plane.detokenize(DetokenizeRequest(model=model, tokens=[1]), Caller("id")),
     "statistics": lambda plane, model: plane.statistics(model),
 }
 """The methods that are told a model by any of its names."""
