@@ -160,7 +160,7 @@ def test_versions_and_aliases_are_names_of_the_model(package: ModuleType) -> Non
 def test_an_output_that_is_another_is_an_error(package: ModuleType) -> None:
     answer = importlib.import_module("nasty_models._tensors").Answer
     interface = importlib.import_module("nasty_models._interface").INTERFACES["tensors"]
-    for arrays, message in (({}, "left it out"), ({"np": np.zeros((1, 3))}, "gave float64")):
+    for arrays, message in (({}, "lacks the output 'np'"), ({"np": np.zeros((1, 3))}, "gave float64")):
         with pytest.raises(InternalError, match=message):
             answer(interface, arrays).array("np", np.float16)
 

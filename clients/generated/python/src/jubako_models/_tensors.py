@@ -74,11 +74,13 @@ class Answer:
             InternalError: the server gives the output with another datatype, or not at all.
         """
         array = self._arrays.get(name)
-        if array is None or not np.issubdtype(array.dtype, kind):
-            given = "left it out" if array is None else f"gave {array.dtype}"
+        model = self._interface.name
+        if array is None:
+            raise InternalError(f"The answer of {model!r} lacks the output {name!r}, which the model names.", param=name)
+        if not np.issubdtype(array.dtype, kind):
             raise InternalError(
-                f"The output {name!r} of {self._interface.name!r} should be {self._interface.outputs[name].datatype}, but the "
-                f"server {given}. The model has changed since this package was made; make it again.",
+                f"The output {name!r} of {model!r} should be {self._interface.outputs[name].datatype}, but the server gave "
+                f"{array.dtype}. The model has changed since this package was made; make it again.",
                 param=name,
             )
         return array.astype(kind, copy=False)

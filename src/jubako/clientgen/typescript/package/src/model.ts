@@ -99,9 +99,11 @@ export function tensorInputs<I extends object>(model: Interface, given: I): Reco
 export function tensorOutputs<O extends object>(model: Interface, found: Readonly<Record<string, Tensor>>): O {
   for (const [name, type] of Object.entries(model.outputs ?? {})) {
     const given = found[name]?.datatype;
+    if (given === undefined) {
+      throw new InternalError(`The answer of '${model.name}' lacks the output '${name}', which the model names.`, { param: name });
+    }
     if (given !== type.datatype) {
-      const what = given === undefined ? "left it out" : `gave ${given}`;
-      const about = `The output '${name}' of '${model.name}' should be ${type.datatype}, but the server ${what}.`;
+      const about = `The output '${name}' of '${model.name}' should be ${type.datatype}, but the server gave ${given}.`;
       throw new InternalError(`${about} The model has changed since this package was made; make it again.`, { param: name });
     }
   }
