@@ -117,6 +117,10 @@ def only_its_help(words: list[str]) -> list[str]:
     return [*words, "--help"]
 
 
+def only_its_help_with_a_registry(words: list[str]) -> list[str]:
+    return only_its_help(words) if any(word.startswith("oci://") for word in words) else words
+
+
 COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "jubako serve": only_its_settings,
     "bentoml serve": only_its_help,  # tests/integration/test_bentoml_serve.py starts it
@@ -124,6 +128,8 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "jubako env create": only_its_help,  # tests/integration/test_environments.py makes environments
     "jubako convert": only_its_help,  # tests/engines/test_conversion.py converts
     "jubako bench": only_its_help,  # tests/unit/cli/test_bench.py measures
+    "jubako push": only_its_help,  # tests/integration/test_registry_commands.py pushes and pulls
+    "jubako pull": only_its_help_with_a_registry,
     "jubako": as_it_is,
     "curl": as_it_is,
     "echo": as_it_is,

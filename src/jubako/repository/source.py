@@ -182,14 +182,12 @@ def _package(text: str, rest: str) -> PackageSource:
 def _registry(text: str, scheme: str, rest: str) -> RegistrySource:
     match = _REGISTRY.fullmatch(rest)
     if not match:
-        raise ConfigurationError(
-            f"The source {text!r} is not of the form {scheme}://registry/repository:tag[@sha256:...][/file]."
-        )
+        form = f"{scheme}://registry/repository:tag[@sha256:...][/file]"
+        raise ConfigurationError(f"The source {without_query(text)!r} is not of the form {form}.")
+    reference = parse_reference(f"{scheme}://{match['reference']}")
     if not match["which"]:
-        where = f"{scheme}://{rest}"
-        raise ConfigurationError(f"The source {text!r} names no tag or digest. Say which, best a digest: {where}@sha256:...")
-    file = inner_path(match["file"], "the artifact") if match["file"] else None
-    return RegistrySource(parse_reference(f"{scheme}://{match['reference']}"), file)
+        raise ConfigurationError(f"The source {text!r} names no tag or digest. Say which, best a digest: {text}@sha256:...")
+    return RegistrySource(reference, inner_path(match["file"], "the artifact") if match["file"] else None)
 
 
 def _url(text: str) -> UrlSource:

@@ -80,6 +80,8 @@ def test_forms(text: str, source: Source) -> None:
         ("oci://host/A:1", "has capital letters"),
         ("oci://host/a@sha256:12", "has a digest that is none"),
         ("oci://host/a:1/../b", "inside the artifact"),
+        ("oci://user:secret@host", "not of the form"),
+        ("oci://user:secret@host/a", "has no user or password in it"),
         ("oci://user:secret@host/a:1", "has no user or password in it"),
         ("http://example.org/x", "http:// is for this machine only"),
         ("https://", "is not a URL"),
