@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from _bentoml_sdk import Service
@@ -29,6 +30,7 @@ from jubako.grpc.front import grpc_server
 from jubako.grpc.transport.tls import Certificates, Files
 from jubako.http import protocol
 from jubako.http.application import application
+from jubako.http.openapi import document
 from jubako.kserve.trace import Tracing
 from jubako.listening import address_of
 from jubako.logs import configure_logging
@@ -36,6 +38,7 @@ from jubako.process import die_with_parent, on_termination
 from jubako.routing.fleet import Fleet
 from jubako.routing.watch import watch
 from jubako.runner.control import control_application
+from jubako.runner.deployments import Planner
 from jubako.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -81,6 +84,13 @@ class GatewayService(Service):  # type: ignore[misc]
                 await fleet.stop()
 
         return application(lifespan, settings, tracing, guard)
+
+    @property
+    def openapi_spec(self) -> dict[str, Any]:
+        """What BentoML writes into a bento: the same document as /openapi.json, for the models that are loaded at the start."""
+        settings = load_settings().settings
+        plans = Planner(settings.repository, settings.cache_dir).read_all(settings.load)
+        return document([each.status("READY", "") for plan in plans if plan.at_start for each in plan.deployments])
 
     def _runner_socket(self) -> str:
         for dependency in self.dependencies.values():
