@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,9 @@ Artifacts = Annotated[
         help="With --weights artifact: the artifact with the weights, as oci://REGISTRY/NAME@sha256:...",
     ),
 ]
+
+
+_NAMED = re.compile(r"((?P<name>[^=]+)=)?(?P<reference>oci.*)")
 
 
 def build(
@@ -105,8 +109,8 @@ def _served(repository: Repository) -> list[Version]:
 
 def _by_version(artifacts: list[str], versions: list[Version]) -> dict[str, str]:
     """References by ``model:number``; one that names no model is for the first version."""
-    named = [each.rpartition("=oci:") for each in artifacts]
-    return {name or _title(versions[0]): f"oci:{reference}" if name else reference for name, _, reference in named}
+    named = [_NAMED.fullmatch(each) for each in artifacts]
+    return {found["name"] or _title(versions[0]): found["reference"] for found in named if found}
 
 
 def _title(version: Version) -> str:

@@ -17,6 +17,7 @@ from jubako.cli.repository import RepositoryOption
 from jubako.cli.terminal import USAGE, err, out, sentences
 from jubako.errors import ConfigurationError
 from jubako.packaging.layers import Layer, Tool, layers_of
+from jubako.packaging.weights import WeightsMode
 from jubako.paths import bentoml_home
 from jubako.repository.cache import human_size
 
@@ -44,15 +45,35 @@ def containerize(
     """
     with sentences(USAGE):
         chosen = tool or installed()
+    for each in make_image(name, image or [], chosen, weights=weights, artifacts=artifacts, repository=repository):
+        out.print(Text(each))
+
+
+def make_image(
+    name: str,
+    names: list[str],
+    tool: Tool,
+    *,
+    weights: WeightsMode = "baked",
+    artifacts: list[str] | None = None,
+    repository: Path | None = None,
+) -> list[str]:
+    """Make an image of a bento, or of a model whose bento is built first, and show what it weighs.
+
+    Args:
+        names: What the image is called; empty for the tag of the bento.
+
+    Returns:
+        What it is called.
+    """
     tag = name if _is_bento(name) else build_one(name, weights, artifacts, repository)
-    names = image or [tag]
     # Not imported above: BentoML takes a second, which the other commands need not wait for.
     packaging = import_module("jubako.packaging.containerize")
     with sentences():
-        packaging.containerize(tag, names, chosen, lambda line: err.print(Text(line, "dim")))
-        err.print(_table(layers_of(names[0], chosen)))
-    for each in names:
-        out.print(Text(each))
+        packaging.containerize(tag, names or [tag], tool, lambda line: err.print(Text(line, "dim")))
+        if tool != "buildah":  # which does not say what its layers are
+            err.print(_table(layers_of((names or [tag])[0], tool)))
+    return names or [tag]
 
 
 def installed() -> Tool:
@@ -71,7 +92,7 @@ def installed() -> Tool:
 
 def _is_bento(name: str) -> bool:
     model, _, version = name.partition(":")
-    return "/" not in name and bool(version) and (Path(bentoml_home()) / "bentos" / model / version / "bento.yaml").is_file()
+    return "/" not in name and bool(version) and (bentoml_home() / "bentos" / model / version / "bento.yaml").is_file()
 
 
 def _table(layers: Sequence[Layer]) -> Table:

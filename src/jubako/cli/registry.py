@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from jubako.backends.declarations import BACKENDS
 from jubako.cli.artifact import is_reference, push_version, reference_of
+from jubako.cli.containerize import installed, make_image
 from jubako.cli.repository import PlainHttp, RepositoryOption, find_version
-from jubako.cli.terminal import USAGE, sentences
-from jubako.errors import ConfigurationError
+from jubako.cli.terminal import USAGE, err, out, sentences
+from jubako.oci.reference import SCHEME, parse_reference
+from jubako.packaging.push import push_image
 from jubako.repository.cache import Cache
 from jubako.repository.repository import read_repository
 from jubako.settings import load_settings
@@ -19,23 +23,38 @@ from jubako.settings import load_settings
 def push(
     model: Annotated[str, typer.Argument(metavar="MODEL[:VERSION]", help="By any of its names; @ALIAS says a version too.")],
     target: Annotated[
-        str, typer.Argument(metavar="oci://REGISTRY/NAME[:TAG]", help="Where to. Default tag: the version's number.")
+        str,
+        typer.Argument(
+            metavar="[oci://]REGISTRY/NAME[:TAG]",
+            help="Where to; as an artifact, the default tag is the version's number.",
+        ),
     ],
     plain_http: PlainHttp = False,
     repository: RepositoryOption = None,
 ) -> None:
-    """Push a version of a model to a registry, as an artifact with its entry and its weights, and print its digest.
+    """Push a version of a model to a registry, and print its digest.
 
-    Only what the registry lacks is sent. The printed reference is a source for other entries; `jubako pull` takes it.
+    With oci:// in front of the registry, as an artifact with its entry and its weights: the printed reference is a source for
+    other entries, and `jubako pull` takes it. Without, as a container's image, which is made first; a bento's tag does for MODEL.
+    Only what the registry lacks is sent.
     """
+    if not is_reference(target):
+        _push_image(model, target, plain_http, repository)
+        return
     with sentences(USAGE):
-        if not is_reference(target):
-            raise ConfigurationError(
-                f"{target!r} does not say oci:// in front: write oci://{target} to push a model as an artifact."
-            )
         reference = reference_of(target, plain_http)
         settings = load_settings({"repository": str(repository)} if repository else {}).settings
     with sentences():
         found = read_repository(settings.repository, BACKENDS)
         version = find_version(found, model)
         push_version(found.models[version.model_name], version, reference, Cache(settings.cache_dir))
+
+
+def _push_image(model: str, target: str, plain_http: bool, repository: Path | None) -> None:
+    with sentences(USAGE):
+        reference = parse_reference(SCHEME + target)
+        tool = installed()
+    make_image(model, [target], tool, repository=repository)
+    with sentences():
+        digest = push_image(target, tool, lambda line: err.print(Text(line, "dim")), plain_http=plain_http)
+    out.print(Text(f"{reference.name}@{digest}"))

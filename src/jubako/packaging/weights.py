@@ -16,7 +16,7 @@ from jubako.packaging.tag import tag_name, tag_version
 from jubako.repository.cache import Cache
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
-from jubako.repository.source import FileSource, LocalSource, parse_source
+from jubako.repository.source import FileSource, LocalSource, RegistrySource, parse_source
 from jubako.repository.sources import fetch_weights
 from jubako.repository.versions import VERSION_FILE
 
@@ -143,9 +143,10 @@ def _pinned_artifact(reference: str | None, name: str) -> str:
     push = f"`jubako push {name} oci://REGISTRY/NAME` prints one"
     if reference is None:
         raise ConfigurationError(f"Say which artifact has the weights of {name}: --from oci://REGISTRY/NAME@sha256:...; {push}.")
-    if not reference.startswith("oci://") or "@sha256:" not in reference:
+    source = parse_source(reference)
+    if not isinstance(source, RegistrySource) or source.reference.digest is None:
         raise ConfigurationError(f"{reference!r} names no artifact by its digest, as in oci://REGISTRY/NAME@sha256:...; {push}.")
-    return str(parse_source(reference))
+    return str(source)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
