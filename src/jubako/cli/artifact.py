@@ -20,8 +20,9 @@ from jubako.repository.artifacts import Added, add_entry, artifact_of, push_arti
 from jubako.repository.cache import Cache, human_size
 from jubako.repository.entry import read_entry
 from jubako.repository.model import Model, Version
+from jubako.repository.progress import Silent
 from jubako.repository.source import RegistrySource
-from jubako.repository.sources import fetch_source
+from jubako.repository.sources import fetch_source, fetch_weights
 from jubako.repository.sources.registry import EVERYTHING
 
 _LARGEST_CONFIG = 1024 * 1024
@@ -77,15 +78,20 @@ def pull_artifact(reference: Reference, into: Path | None, cache: Cache) -> None
         out.print(Text(f"{pinned.source}  {folder}"))
         return
     added = add_entry(pinned, files, config, cache, into)
-    _show(added, into)
-
-
-def _show(added: Added, into: Path) -> None:
     if added.kept:
         remark(f"{into / added.name} was there, with other files than the artifact's. They were left as they are.")
-    for problem in read_entry(into / added.name, BACKENDS).problems:
-        remark(str(problem))
+    _prepare(added, into, cache)
     out.print(Text(f"{added.name}:{added.number}  {added.folder}"))
+
+
+def _prepare(added: Added, into: Path, cache: Cache) -> None:
+    """Say what is wrong with the entry; have its weights found where they are, so that loading them asks no registry."""
+    entry = read_entry(into / added.name, BACKENDS)
+    for problem in sorted({*entry.problems, *entry.broken_versions.get(added.number, ())}):
+        remark(str(problem))
+    for version in entry.model.versions if entry.model else ():
+        if version.number == added.number:
+            fetch_weights(version, cache, Silent())
 
 
 def _config(remote: RemoteRepository, pinned: Reference) -> ModelConfig:

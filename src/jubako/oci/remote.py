@@ -32,6 +32,7 @@ from jubako.web import AGAIN, Interrupted, NotThere, Patience, bounded, web_clie
 _LARGEST_MANIFEST = 8 * 1024 * 1024
 _LARGEST_ANSWER = 8 * 1024 * 1024
 _LONGEST_REMARK = 200
+_MOST_PAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,8 @@ class RemoteRepository:
             url = answers[-1].url.join(following)
             if (url.scheme, url.netloc) != (answers[-1].url.scheme, answers[-1].url.netloc):
                 raise ConfigurationError(f"The list of {what} goes on at another host, {url.host}. That is not followed.")
+            if len(answers) == _MOST_PAGES:
+                raise ConfigurationError(f"The list of {what} has more than {_MOST_PAGES} pages. It was not read to the end.")
             answers.append(self.ask("GET", str(url), what))
         return answers
 
