@@ -19,3 +19,8 @@ def accepted(given: bytes) -> str:
 def fresh_id() -> str:
     """24 hexadecimal digits that no other request has."""
     return f"{_source.getrandbits(96):024x}"
+
+
+def fresh_span_id() -> str:
+    """16 hexadecimal digits, not all of them zero."""
+    return f"{_source.randrange(1, 2**64):016x}"

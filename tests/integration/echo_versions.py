@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from jubako.dataplane.plane import DataPlane
-from jubako.messages import ChatRequest, GenerateResult, Message, TokenizeRequest, VersionStatus
+from jubako.messages import Caller, ChatRequest, GenerateResult, Message, TokenizeRequest, VersionStatus
 from tests.integration.runner_process import Runner, gateway
 from tests.integration.runner_serving import LONG_S
 
@@ -30,13 +30,13 @@ def add_version(root: Path, number: int, engine: str, model: str = "m") -> None:
 
 async def asked(plane: DataPlane, model: str) -> int:
     """The context length of whoever answers to `model`."""
-    return (await plane.tokenize(TokenizeRequest(model=model, text="a"), "test")).context_length
+    return (await plane.tokenize(TokenizeRequest(model=model, text="a"), Caller("test"))).context_length
 
 
 async def said(plane: DataPlane, model: str) -> str:
     """The echo of `WORDS`, word by word."""
     request = ChatRequest(model=model, messages=[Message("user", WORDS)])
-    events = [event async for batch in plane.stream(request, "test") for event in batch]
+    events = [event async for batch in plane.stream(request, Caller("test")) for event in batch]
     return GenerateResult.from_events(events).choices[0].text
 
 

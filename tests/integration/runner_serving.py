@@ -14,6 +14,7 @@ import psutil
 from jubako.backends.base import ModelSpec
 from jubako.channel.client import ChannelClient, PendingCall
 from jubako.messages import (
+    Caller,
     ChatRequest,
     CompletionRequest,
     GenerateResult,
@@ -135,7 +136,7 @@ def completion(prompt: str) -> CompletionRequest:
 
 
 async def answer(client: ChannelClient, request: ChatRequest | CompletionRequest) -> str:
-    with client.call(request, stream=False, request_id="test") as call:
+    with client.call(request, stream=False, caller=Caller("test")) as call:
         result: Result = await asyncio.wait_for(call.result(), LONG_S)
     assert isinstance(result, GenerateResult)
     return result.choices[0].text

@@ -20,6 +20,7 @@ from jubako.backends.declarations import BACKENDS
 from jubako.backends.llama_cpp.backend import LlamaCppBackend
 from jubako.errors import ConfigurationError, InvalidRequest, Overloaded, PromptTooLong, Unsupported
 from jubako.messages import (
+    Caller,
     ChatRequest,
     Choice,
     CompletionRequest,
@@ -112,7 +113,7 @@ async def backend(smollm2_weights: Path) -> AsyncIterator[LlamaCppBackend]:
 
 
 class Call:
-    request_id = "test"
+    caller = Caller("test")
     stream = True
 
     def __init__(self) -> None:

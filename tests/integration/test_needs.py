@@ -12,12 +12,12 @@ import pytest
 
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import ModelFailed, ModelNotFound, ModelNotReady
-from jubako.messages import InferRequest, VersionState
+from jubako.messages import Caller, InferRequest, VersionState
 from jubako.tensors import from_array
 from tests.conftest import ServerFactory
+from tests.integration.echo_versions import MakeRepository, asked, entry, indexed, pid_of, serving
 from tests.integration.runner_process import MakeRunner
 from tests.integration.runner_serving import LONG_S, kill
-from tests.integration.test_versions import MakeRepository, asked, entry, indexed, pid_of, serving
 from tests.unit.cli.command import jubako
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -50,7 +50,7 @@ def states(plane: DataPlane) -> dict[str, VersionState]:
 
 async def echoed(plane: DataPlane, model: str) -> bytes:
     text = from_array("t0", np.array([b"hello"], object), "BYTES")
-    answer = await plane.infer(InferRequest(model=model, inputs=[text]), "test")
+    answer = await plane.infer(InferRequest(model=model, inputs=[text]), Caller("test"))
     return bytes(answer.outputs[0].data[4:])
 
 

@@ -11,6 +11,7 @@ from jubako.channel.connection import Connection
 from jubako.channel.frames import CREDIT_WINDOW, AnyFrame, Call, Chunk, Credit, Hello
 from jubako.errors import InstanceLost, InvalidRequest, Overloaded, PromptTooLong, Unsupported
 from jubako.messages import (
+    Caller,
     CompletionRequest,
     Delta,
     DetokenizeRequest,
@@ -50,22 +51,24 @@ async def test_every_kind_of_request_is_answered() -> None:
         assert await answer(client, chat("two words")) == "two words"
         assert await answer(client, chat("one two three", max_tokens=2)) == "one two"
         request = CompletionRequest(model="echo", prompts=["a b", "c"], n=2)
-        with client.call(request, stream=False, request_id="r") as call:
+        with client.call(request, stream=False, caller=Caller("r")) as call:
             generated = await call.result()
         assert isinstance(generated, GenerateResult)
         assert [(c.index, c.text) for c in generated.choices] == [(0, "a b"), (1, "a b"), (2, "c"), (3, "c")]
         assert generated.usage == Usage(prompt_tokens=3, completion_tokens=6)
-        with client.call(EmbedRequest(model="echo", inputs=["x", "y", "x"], dimensions=4), stream=False, request_id="r") as call:
+        with client.call(
+            EmbedRequest(model="echo", inputs=["x", "y", "x"], dimensions=4), stream=False, caller=Caller("r")
+        ) as call:
             embedded = await call.result()
         assert isinstance(embedded, EmbedResult)
         first, second, third = embedded.vectors
         assert first == third != second
         assert len(first) == 4 * 4
-        with client.call(TokenizeRequest(model="echo", text="to and fro"), stream=False, request_id="r") as call:
+        with client.call(TokenizeRequest(model="echo", text="to and fro"), stream=False, caller=Caller("r")) as call:
             tokenized = await call.result()
         assert isinstance(tokenized, TokenizeResult)
         assert len(tokenized.tokens) == 3
-        with client.call(DetokenizeRequest(model="echo", tokens=tokenized.tokens), stream=False, request_id="r") as call:
+        with client.call(DetokenizeRequest(model="echo", tokens=tokenized.tokens), stream=False, caller=Caller("r")) as call:
             assert await call.result() == DetokenizeResult(text="to and fro")
 
 
@@ -74,7 +77,7 @@ async def test_a_stream_comes_word_by_word_and_adds_up_to_the_whole_answer() -> 
         supervising(deployed("echo", token_delay_s=0.01)) as supervisor,
         connected((await until_ready(supervisor, "echo")).address) as client,
     ):
-        with client.call(chat("one two three four"), stream=True, request_id="r") as call:
+        with client.call(chat("one two three four"), stream=True, caller=Caller("r")) as call:
             batches = [batch async for batch in call.batches()]
         assert len(batches) >= 4
         events = [event for batch in batches for event in batch if not isinstance(event, InferResult)]
@@ -92,7 +95,7 @@ async def test_client_errors_keep_their_kind_across_the_channel() -> None:
         with pytest.raises(Unsupported, match="'completion'; it serves: chat"):
             await answer(client, CompletionRequest(model="narrow", prompts=["x"]))
         with (
-            client.call(TokenizeRequest(model="narrow", text="x"), stream=True, request_id="r") as call,
+            client.call(TokenizeRequest(model="narrow", text="x"), stream=True, caller=Caller("r")) as call,
             pytest.raises(InvalidRequest, match="without streaming"),
         ):
             await until_first_text(call)
@@ -104,9 +107,9 @@ async def test_a_call_that_waits_is_untouched_until_its_turn_and_one_too_many_is
         supervising(deployment) as supervisor,
         connected((await until_ready(supervisor, "small")).address) as client,
     ):
-        with client.call(chat(LONG_TEXT), stream=True, request_id="first") as first:
+        with client.call(chat(LONG_TEXT), stream=True, caller=Caller("first")) as first:
             await until_first_text(first)
-            with client.call(chat("second"), stream=True, request_id="second") as second:
+            with client.call(chat("second"), stream=True, caller=Caller("second")) as second:
                 with pytest.raises(Overloaded):
                     await answer(client, chat("third"))
                 # The refusal came after the second call was queued, on the same connection.
@@ -125,8 +128,8 @@ async def test_a_cancelled_call_frees_its_place_and_a_cancelled_waiter_its_turn(
         supervising(deployed("small", slots=1, token_delay_s=0.02)) as supervisor,
         connected((await until_ready(supervisor, "small")).address) as client,
     ):
-        running = client.call(chat(LONG_TEXT), stream=stream, request_id="running")
-        waiting = client.call(chat(LONG_TEXT), stream=stream, request_id="waiting")
+        running = client.call(chat(LONG_TEXT), stream=stream, caller=Caller("running"))
+        waiting = client.call(chat(LONG_TEXT), stream=stream, caller=Caller("waiting"))
         with running, waiting:
             await asyncio.sleep(0)
         assert await answer(client, chat("mine now")) == "mine now"
@@ -140,7 +143,7 @@ async def test_a_gateway_that_goes_frees_the_places_of_its_calls() -> None:
         address = (await until_ready(supervisor, "small")).address
         async with connected(address) as staying:
             async with connected(address) as leaving:
-                call = leaving.call(chat(LONG_TEXT), stream=True, request_id="abandoned")
+                call = leaving.call(chat(LONG_TEXT), stream=True, caller=Caller("abandoned"))
                 await until_first_text(call)
             assert await answer(staying, chat("mine now")) == "mine now"
 
@@ -203,7 +206,7 @@ async def test_drain_finishes_the_calls_in_flight_refuses_others_and_leaves_noth
         client = await client_context.__aenter__()
         words = " ".join(map(str, range(60)))
         unary = asyncio.create_task(answer(client, chat(words)))
-        with client.call(chat(words), stream=True, request_id="streamed") as streamed:
+        with client.call(chat(words), stream=True, caller=Caller("streamed")) as streamed:
             await until_first_text(streamed)
             draining = asyncio.create_task(supervisor.drain(timeout_s=LONG_S))
             during = await until(supervisor, lambda s: instance_of(s, "echo").state == "DRAINING")
@@ -211,7 +214,7 @@ async def test_drain_finishes_the_calls_in_flight_refuses_others_and_leaves_noth
             assert version_of(during, "echo").state == "UNAVAILABLE"
             with pytest.raises(OSError, match=r"Connection refused"):
                 await connect_until_refused(instance.address)
-            with client.call(chat("too late"), stream=False, request_id="late") as late:
+            with client.call(chat("too late"), stream=False, caller=Caller("late")) as late:
                 with pytest.raises(InstanceLost, match="shutting down"):
                     await asyncio.wait_for(late.result(), LONG_S)
                 assert late.untouched
@@ -230,7 +233,7 @@ async def test_drain_ends_an_instance_that_does_not_finish_in_time() -> None:
     async with supervising(deployed("echo", token_delay_s=5)) as supervisor:
         instance = await until_ready(supervisor, "echo")
         async with connected(instance.address) as client:
-            with client.call(chat(LONG_TEXT), stream=False, request_id="endless") as call:
+            with client.call(chat(LONG_TEXT), stream=False, caller=Caller("endless")) as call:
                 await supervisor.drain(timeout_s=0.3)
                 with pytest.raises(InstanceLost):
                     await asyncio.wait_for(call.result(), LONG_S)

@@ -12,7 +12,7 @@ import pytest
 from jubako.backends.base import ModelSpec
 from jubako.channel.client import ChannelClient
 from jubako.errors import InstanceLost, InternalError
-from jubako.messages import Snapshot
+from jubako.messages import Caller, Snapshot
 from jubako.repository.config import Limits
 from jubako.runner.deployment import Deployment, Report
 from jubako.runner.restarts import RestartPolicy
@@ -50,8 +50,8 @@ async def test_a_killed_instance_is_replaced_and_another_model_never_notices() -
         async with connected(victim.address) as dying, connected(other.address) as living:
             words = " ".join(map(str, range(40)))
             with (
-                dying.call(chat(words), stream=False, request_id="lost") as lost,
-                living.call(chat(words), stream=False, request_id="kept") as kept,
+                dying.call(chat(words), stream=False, caller=Caller("lost")) as lost,
+                living.call(chat(words), stream=False, caller=Caller("kept")) as kept,
             ):
                 kill(victim.pid)
                 with pytest.raises(InstanceLost):
@@ -158,7 +158,7 @@ async def test_an_instance_whose_work_stands_still_is_taken_out_and_replaced(how
     async with supervising(deployed("stuck", TROUBLED, limits=Limits(stall_timeout_s=STALL_S))) as supervisor:
         stuck = await until_ready(supervisor, "stuck")
         async with connected(stuck.address) as client:
-            with client.call(completion(how), stream=True, request_id="stuck") as call:
+            with client.call(completion(how), stream=True, caller=Caller("stuck")) as call:
                 stalled = await until(supervisor, lambda s: instance_of(s, "stuck").state == "STALLED")
                 with pytest.raises(InstanceLost):
                     await until_first_text(call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
 from types import TracebackType
 
 from jubako.channel.server import CallContext
@@ -63,8 +64,12 @@ class Admission:
 
         Raises:
             Overloaded: the queue is full; nothing was started.
-            DeadlineExceeded: the wait took `queue_timeout_s`.
+            DeadlineExceeded: the wait took `queue_timeout_s`, or until the caller's deadline.
         """
+        now = asyncio.get_running_loop().time()
+        deadline = call.caller.deadline
+        if deadline <= now:
+            raise _deadline_passed()
         if self._is_free():
             return self._take()
         if self._first_waiting >= self._max_queue_size:
@@ -75,12 +80,16 @@ class Admission:
             )
         call.queued()
         self._first_waiting += 1
+        end = min(deadline, now + self._queue_timeout_s) if self._queue_timeout_s is not None else deadline
         try:
-            async with asyncio.timeout(self._queue_timeout_s):
+            async with asyncio.timeout_at(end if end < inf else None):
                 place = await self._wait()
         except TimeoutError:
+            if end == deadline:
+                raise _deadline_passed() from None
             raise DeadlineExceeded(
-                f"The request waited {self._queue_timeout_s:g} seconds and no place at the model became free. Try again later."
+                f"The request waited {self._queue_timeout_s:g} seconds (limits.queue_timeout_s of the model's entry) and no place at the "
+                "model became free. Try again later."
             ) from None
         finally:
             self._first_waiting -= 1
@@ -120,3 +129,7 @@ class Admission:
                 waiter.set_result(None)
                 return
         self._running -= 1
+
+
+def _deadline_passed() -> DeadlineExceeded:
+    return DeadlineExceeded("The deadline that the client set has passed before a place at the model became free.")

@@ -349,7 +349,7 @@ class Batcher(Generic[P, R]):
         now = perf_counter()
         for queued in self._scheduler.expired(now):
             waited = f"waited {(now - queued.arrival) * 1e3:.1f} ms in the queue of the model {self._name!r}"
-            self._answer(queued, DeadlineExceeded(f"The request {waited}, longer than it may; try again later."))
+            self._answer(queued, DeadlineExceeded(f"The request {waited}, longer than {queued.limit}; try again later."))
 
     def _closing(self) -> ModelNotReady:
         return ModelNotReady(f"The model {self._name!r} is being unloaded. Try again later.", retry_after_s=1.0)

@@ -42,6 +42,16 @@ class Limits:
     preferred: tuple[int, ...] = ()
 
 
+def patience(deadline: float, now: float) -> float | None:
+    """How long a request may wait whose client has set a deadline, in seconds; None for any time.
+
+    It counts only where it is soon: the request then goes before those that have time, and is refused at once if it would surely
+    be late. With a later one it would go behind those that have none; when that passes, the request is taken back.
+    """
+    left = deadline - now
+    return max(left, 0.0) if left <= PATIENCE_S else None
+
+
 def due(queued: Queued[P, R]) -> float:
     """When it is to be started, for the order of the queue."""
     return queued.deadline if queued.deadline is not None else queued.arrival + PATIENCE_S

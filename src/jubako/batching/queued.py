@@ -24,6 +24,7 @@ class Queued(Generic[P, R]):
         priority: 1 is the highest; 0 where there are no levels.
         arrival: The batcher's clock when it came, seconds.
         deadline: The clock when waiting for it ends (its queue timeout), or None.
+        in_a_hurry: Whether the deadline is the caller's own, and not the model's.
         state: Where it is; the batcher's own.
     """
 
@@ -36,4 +37,10 @@ class Queued(Generic[P, R]):
     priority: int = 0
     arrival: float = 0.0
     deadline: float | None = None
+    in_a_hurry: bool = False
     state: str = field(default="new")
+
+    @property
+    def limit(self) -> str:
+        """Whose word the deadline is."""
+        return "its client allows" if self.in_a_hurry else "the model's entry allows (limits.queue_timeout_s, or batching.queue)"

@@ -120,13 +120,14 @@ class Scheduler(Generic[P, R]):
         timeout = level.timeout_s
         if timeout_s is not None and level.may_override and (timeout is None or timeout_s < timeout):
             timeout = timeout_s
+            queued.in_a_hurry = True
         if timeout is not None:
             queued.deadline = now + timeout
             if self._surely_late(queued, now):
                 self._expired += 1
                 raise DeadlineExceeded(
                     f"The request would wait longer in the queue of the model {self._name!r} than the {timeout * 1e3:g} ms "
-                    "that it may; try again later, or allow it more time."
+                    f"that {queued.limit}; try again later, or allow it more time."
                 )
             self.earliest_deadline = min(self.earliest_deadline, queued.deadline)
         else:

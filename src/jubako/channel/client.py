@@ -23,7 +23,7 @@ from jubako.channel.frames import (
     Started,
 )
 from jubako.errors import InstanceLost, JubakoError
-from jubako.messages import Request, Result, StreamEvent
+from jubako.messages import Caller, Request, Result, StreamEvent
 
 
 class PendingCall:
@@ -170,8 +170,11 @@ class ChannelClient:
     def outstanding(self) -> int:
         return len(self._calls)
 
-    def call(self, request: Request, *, stream: bool, request_id: str, deadline: float = inf) -> PendingCall:
+    def call(self, request: Request, *, stream: bool, caller: Caller, deadline: float = inf) -> PendingCall:
         """Ask. The answer is the returned call's, until `deadline`, a time of the event loop.
+
+        Args:
+            caller: Its own deadline goes with the call, so that the instance can arrange for it.
 
         Raises:
             InstanceLost: the connection is gone.
@@ -180,7 +183,8 @@ class ChannelClient:
             raise InstanceLost(f"Instance {self.name} is gone. Try again in a moment.", retry_after_s=1)
         self._next_id += 1
         # Sent first: a request that can't be encoded must leave nothing behind.
-        self._send(Call(self._next_id, request, stream, request_id))
+        timeout_s = max(caller.deadline - self._loop.time(), 0.0) if caller.deadline < inf else None
+        self._send(Call(self._next_id, request, stream, caller.request_id, timeout_s, caller.trace))
         pending = self._calls[self._next_id] = PendingCall(self, self._next_id, deadline)
         if deadline < self._timer_at:
             self._expect_deadline(deadline)

@@ -24,6 +24,7 @@ from msgspec.structs import force_setattr
 from jubako.errors import WireError
 from jubako.messages import InferRequest, InferResult, ModelInfo, Request, Result, Snapshot, StreamEvent
 from jubako.tensors import Buffer, Tensor
+from jubako.trace_context import TraceContext
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 """A longer frame, without what is attached to it, is a broken peer; the connection is closed."""
@@ -85,12 +86,18 @@ class Load(Frame, frozen=True, tag="load"):
 
 
 class Call(Frame, frozen=True, tag="call"):
-    """Ask for `request`. With `stream` the answer comes as chunks, else as one result in End."""
+    """Ask for `request`. With `stream` the answer comes as chunks, else as one result in End.
+
+    Attributes:
+        timeout_s: Seconds until its client's own deadline; None if it set none. Any other limit is the asking side's to watch.
+    """
 
     id: int
     request: Request
     stream: bool
     request_id: str
+    timeout_s: float | None = None
+    trace: TraceContext | None = None
 
 
 class Credit(Frame, frozen=True, tag="credit"):

@@ -6,7 +6,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeAlias
+from contextvars import ContextVar
+from math import inf
+from typing import Final, Protocol, TypeAlias
 
 from jubako.channel import frames
 from jubako.channel.connection import Connection
@@ -23,13 +25,16 @@ from jubako.channel.frames import (
     Started,
 )
 from jubako.errors import InstanceLost, InternalError, JubakoError
-from jubako.messages import InferRequest, InferResult, Request, Result, StreamEvent
+from jubako.messages import Caller, InferRequest, InferResult, Request, Result, StreamEvent
 
 log = logging.getLogger(__name__)
 
 LINGER_S = 2.0
 """How long a draining instance without calls waits for its connections to be closed."""
 
+
+CURRENT_CALLER: Final[ContextVar[Caller]] = ContextVar("CURRENT_CALLER")
+"""On whose behalf a task works, where it answers a call: what it asks of other models is asked in the same name."""
 
 Done: TypeAlias = Callable[[InferResult | Exception], None]
 """Takes the answer to a request, once, in the event loop's thread."""
@@ -42,7 +47,7 @@ class CallContext(Protocol):
     """What a backend may know of the call it answers, and tell of it."""
 
     @property
-    def request_id(self) -> str: ...
+    def caller(self) -> Caller: ...
 
     @property
     def stream(self) -> bool:
@@ -58,7 +63,7 @@ class CallContext(Protocol):
 class Handler(Protocol):
     """Who answers. A cancelled call is cancelled as a task, or its iterator closed: both must free the engine's slot."""
 
-    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+    def submit(self, request: InferRequest, done: Done, caller: Caller) -> Cancel | None:
         """Take a tensor request without a task for it; `done` is called once, with its answer or its error.
 
         Returns what takes the request back (then `done` is not called); None where :meth:`answer` is to be asked instead.
@@ -75,10 +80,11 @@ class Handler(Protocol):
 class _ServedCall:
     """One call: what cancels it, and the events that wait for credit."""
 
-    __slots__ = ("_credit", "_events", "_flush_scheduled", "_id", "cancel", "connection", "key", "request_id", "stream")
+    __slots__ = ("_credit", "_events", "_flush_scheduled", "_id", "caller", "cancel", "connection", "key", "stream")
 
     def __init__(self, connection: Connection, frame: Call) -> None:
-        self.request_id = frame.request_id
+        deadline = inf if frame.timeout_s is None else asyncio.get_running_loop().time() + frame.timeout_s
+        self.caller = Caller(frame.request_id, deadline, frame.trace)
         self.stream = frame.stream
         self.connection = connection
         self.key = (connection, frame.id)
@@ -239,7 +245,7 @@ class ChannelServer:
             self._finished(call)
 
         try:
-            cancel = self._handler.submit(request, done)
+            cancel = self._handler.submit(request, done, call.caller)
         except Exception as error:
             done(error)
             return True
@@ -276,6 +282,7 @@ class ChannelServer:
         return load
 
     async def _run(self, call: _ServedCall, frame: Call) -> None:
+        CURRENT_CALLER.set(call.caller)
         try:
             if frame.stream:
                 await self._run_stream(call, frame.request)
@@ -292,8 +299,9 @@ class ChannelServer:
             self._fail_unexpectedly(call, error)
 
     def _fail_unexpectedly(self, call: _ServedCall, error: BaseException) -> None:
-        log.error("request %s failed", call.request_id, exc_info=error)
-        call.fail(InternalError(f"The model failed on this request; the server's log says why (request {call.request_id})."))
+        request_id, trace = call.caller.request_id, call.caller.trace
+        log.error("request %s failed%s", request_id, f" (trace {trace.trace_id})" if trace else "", exc_info=error)
+        call.fail(InternalError(f"The model failed on this request; the server's log says why (request {request_id})."))
 
     async def _run_stream(self, call: _ServedCall, request: Request) -> None:
         events = self._handler.stream(request, call)

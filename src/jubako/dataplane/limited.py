@@ -11,6 +11,7 @@ from jubako.dataplane.instances import InstanceActivity
 from jubako.dataplane.protocol import Plane
 from jubako.errors import ModelNotFound
 from jubako.messages import (
+    Caller,
     ClassifyRequest,
     ClassifyResult,
     DetokenizeRequest,
@@ -105,45 +106,45 @@ class LimitedPlane:
     async def unregister_region(self, name: str | None) -> None:
         raise concerns_all(self._key)
 
-    async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
+    async def generate(self, request: GenerateRequest, caller: Caller) -> GenerateResult:
         self.model(request.model)
-        return await self._plane.generate(request, request_id)
+        return await self._plane.generate(request, caller)
 
-    async def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]:
+    async def stream(self, request: GenerateRequest, caller: Caller) -> AsyncGenerator[list[GenerateEvent]]:
         self.model(request.model)
-        async with aclosing(self._plane.stream(request, request_id)) as batches:
+        async with aclosing(self._plane.stream(request, caller)) as batches:
             async for batch in batches:
                 yield batch
 
-    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
+    async def infer(self, request: InferRequest, caller: Caller) -> InferResult:
         self.model(request.model)
-        return await self._plane.infer(request, request_id)
+        return await self._plane.infer(request, caller)
 
-    async def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
+    async def infer_stream(self, request: InferRequest, caller: Caller) -> AsyncGenerator[list[InferResult]]:
         self.model(request.model)
-        async with aclosing(self._plane.infer_stream(request, request_id)) as batches:
+        async with aclosing(self._plane.infer_stream(request, caller)) as batches:
             async for batch in batches:
                 yield batch
 
-    async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
+    async def embed(self, request: EmbedRequest, caller: Caller) -> EmbedResult:
         self.model(request.model)
-        return await self._plane.embed(request, request_id)
+        return await self._plane.embed(request, caller)
 
-    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult:
+    async def score(self, request: ScoreRequest, caller: Caller) -> ScoreResult:
         self.model(request.model)
-        return await self._plane.score(request, request_id)
+        return await self._plane.score(request, caller)
 
-    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult:
+    async def classify(self, request: ClassifyRequest, caller: Caller) -> ClassifyResult:
         self.model(request.model)
-        return await self._plane.classify(request, request_id)
+        return await self._plane.classify(request, caller)
 
-    async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult:
+    async def tokenize(self, request: TokenizeRequest, caller: Caller) -> TokenizeResult:
         self.model(request.model)
-        return await self._plane.tokenize(request, request_id)
+        return await self._plane.tokenize(request, caller)
 
-    async def detokenize(self, request: DetokenizeRequest, request_id: str) -> DetokenizeResult:
+    async def detokenize(self, request: DetokenizeRequest, caller: Caller) -> DetokenizeResult:
         self.model(request.model)
-        return await self._plane.detokenize(request, request_id)
+        return await self._plane.detokenize(request, caller)
 
     def _visible(self, versions: list[VersionStatus]) -> list[VersionStatus]:
         return [version for version in versions if self._key.is_for(version.model)]

@@ -17,8 +17,9 @@ from jubako.dataplane.instances import InstanceActivity
 from jubako.dataplane.metrics import Measurement, Metrics
 from jubako.dataplane.statistics import total
 from jubako.dataplane.vllm_metrics import TextVersion
-from jubako.errors import DeadlineExceeded, Forbidden, InstanceLost, JubakoError, ModelNotReady
+from jubako.errors import Forbidden, InstanceLost, JubakoError, ModelNotReady
 from jubako.messages import (
+    Caller,
     ChatRequest,
     ClassifyRequest,
     ClassifyResult,
@@ -48,6 +49,7 @@ from jubako.messages import (
 )
 from jubako.routing import text_tensors
 from jubako.routing.fleet import Fleet
+from jubako.routing.lateness import too_late
 from jubako.tensors import Signature
 
 log = logging.getLogger(__name__)
@@ -231,100 +233,100 @@ class DataPlane:
 
     # What can be asked
 
-    async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
+    async def generate(self, request: GenerateRequest, caller: Caller) -> GenerateResult:
         """Answer a chat or a completion whole."""
-        return await self._call(request, request_id, GenerateResult)
+        return await self._call(request, caller, GenerateResult)
 
-    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
+    async def infer(self, request: InferRequest, caller: Caller) -> InferResult:
         """Answer a tensor request; from a model of text, as :mod:`jubako.routing.text_tensors` says."""
         version = self.model(request.model)
         if text_tensors.is_text(version):
-            return await self._infer_text(request, version, request_id)
-        return await self._call(request, request_id, InferResult)
+            return await self._infer_text(request, version, caller)
+        return await self._call(request, caller, InferResult)
 
-    async def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
+    async def infer_stream(self, request: InferRequest, caller: Caller) -> AsyncGenerator[list[InferResult]]:
         """Answer a tensor request as often as the model does: each item is all answers that have come since the last."""
         version = self.model(request.model)
         if not text_tensors.is_text(version):
-            async with aclosing(self._stream(request, request_id)) as batches:
+            async with aclosing(self._stream(request, caller)) as batches:
                 async for batch in batches:
                     yield [event for event in batch if isinstance(event, InferResult)]
         elif text_tensors.wants_stream(request) and text_tensors.generates(version):
-            async with aclosing(self.stream(text_tensors.generate_request(request, version), request_id)) as pieces:
+            async with aclosing(self.stream(text_tensors.generate_request(request, version), caller)) as pieces:
                 async for events in pieces:
                     if (piece := text_tensors.piece(events)) is not None:
                         yield [piece]
         else:
-            yield [await self._infer_text(request, version, request_id)]
+            yield [await self._infer_text(request, version, caller)]
 
-    async def _infer_text(self, request: InferRequest, version: VersionStatus, request_id: str) -> InferResult:
+    async def _infer_text(self, request: InferRequest, version: VersionStatus, caller: Caller) -> InferResult:
         asked = text_tensors.text_request(request, version)
         match asked:
             case EmbedRequest():
-                return text_tensors.tensors_of(await self.embed(asked, request_id))
+                return text_tensors.tensors_of(await self.embed(asked, caller))
             case ClassifyRequest():
-                return text_tensors.tensors_of(await self.classify(asked, request_id))
+                return text_tensors.tensors_of(await self.classify(asked, caller))
             case ScoreRequest():
-                return text_tensors.tensors_of(await self.score(asked, request_id))
+                return text_tensors.tensors_of(await self.score(asked, caller))
             case _:
-                return text_tensors.tensors_of(await self.generate(asked, request_id))
+                return text_tensors.tensors_of(await self.generate(asked, caller))
 
-    async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
-        return await self._call(request, request_id, EmbedResult)
+    async def embed(self, request: EmbedRequest, caller: Caller) -> EmbedResult:
+        return await self._call(request, caller, EmbedResult)
 
-    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult:
-        return await self._call(request, request_id, ScoreResult)
+    async def score(self, request: ScoreRequest, caller: Caller) -> ScoreResult:
+        return await self._call(request, caller, ScoreResult)
 
-    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult:
-        return await self._call(request, request_id, ClassifyResult)
+    async def classify(self, request: ClassifyRequest, caller: Caller) -> ClassifyResult:
+        return await self._call(request, caller, ClassifyResult)
 
-    async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult:
-        return await self._call(request, request_id, TokenizeResult)
+    async def tokenize(self, request: TokenizeRequest, caller: Caller) -> TokenizeResult:
+        return await self._call(request, caller, TokenizeResult)
 
-    async def detokenize(self, request: DetokenizeRequest, request_id: str) -> DetokenizeResult:
-        return await self._call(request, request_id, DetokenizeResult)
+    async def detokenize(self, request: DetokenizeRequest, caller: Caller) -> DetokenizeResult:
+        return await self._call(request, caller, DetokenizeResult)
 
-    async def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]:
+    async def stream(self, request: GenerateRequest, caller: Caller) -> AsyncGenerator[list[GenerateEvent]]:
         """Answer a chat or a completion as it comes: each item is all events that have arrived since the last.
 
         Reading slowly slows this stream down and no other; closing the iterator cancels the work.
         """
-        async with aclosing(self._stream(request, request_id)) as batches:
+        async with aclosing(self._stream(request, caller)) as batches:
             async for batch in batches:
                 yield [event for event in batch if not isinstance(event, InferResult)]
 
     # How
 
-    async def _stream(self, request: Request, request_id: str) -> AsyncGenerator[list[StreamEvent]]:
+    async def _stream(self, request: Request, caller: Caller) -> AsyncGenerator[list[StreamEvent]]:
         version = self.model(request.model)
         with self._metrics.of(version, _task(request)).measure() as measurement:
             channel = self._fleet.choose(version)
-            deadline = channel.time() + version.timeout_s
+            deadline = min(channel.time() + version.timeout_s, caller.deadline)
             while True:
-                with channel.call(request, stream=True, request_id=request_id, deadline=deadline) as call:
+                with channel.call(request, stream=True, caller=caller, deadline=deadline) as call:
                     try:
                         async for batch in call.batches():
                             _observe(measurement, batch)
                             yield batch
                         return
                     except TimeoutError:
-                        raise _too_late(version) from None
+                        raise too_late(version, caller, deadline) from None
                     except InstanceLost:
                         if not call.untouched:
                             raise
-                channel = await self._elsewhere(version, request.model, deadline)
+                channel = await self._elsewhere(version, request.model, caller, deadline)
 
-    async def _call(self, request: Request, request_id: str, kind: type[R]) -> R:
+    async def _call(self, request: Request, caller: Caller, kind: type[R]) -> R:
         version = self.model(request.model)
         with self._metrics.of(version, _task(request)).measure() as measurement:
             channel = self._fleet.choose(version)
-            deadline = channel.time() + version.timeout_s
+            deadline = min(channel.time() + version.timeout_s, caller.deadline)
             while True:
-                with channel.call(request, stream=False, request_id=request_id, deadline=deadline) as call:
+                with channel.call(request, stream=False, caller=caller, deadline=deadline) as call:
                     try:
                         result = await call.result()
                     except TimeoutError:
-                        raise _too_late(version) from None
+                        raise too_late(version, caller, deadline) from None
                     except InstanceLost:
                         if not call.untouched:
                             raise
@@ -337,15 +339,15 @@ class DataPlane:
                         elif isinstance(result, EmbedResult | ScoreResult | ClassifyResult):
                             measurement.usage(result.usage)
                         return result
-                channel = await self._elsewhere(version, request.model, deadline)
+                channel = await self._elsewhere(version, request.model, caller, deadline)
 
-    async def _elsewhere(self, version: VersionStatus, name: str, deadline: float) -> ChannelClient:
+    async def _elsewhere(self, version: VersionStatus, name: str, caller: Caller, deadline: float) -> ChannelClient:
         """Another instance for a request that its first one lost untouched; waits for a replacement if need be."""
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._fleet.choose_when_ready(version, name)
         except TimeoutError:
-            raise _too_late(version) from None
+            raise too_late(version, caller, deadline) from None
 
     def _answers(self, version: VersionStatus) -> bool:
         return version.state == "READY" and bool(self._fleet.channels(version))
@@ -359,7 +361,7 @@ async def _say(version: VersionStatus, channel: ChannelClient, deadline: float) 
     """What one instance has done; None if it does not say so by `deadline`."""
     with contextlib.suppress(TimeoutError, JubakoError):
         request = StatisticsRequest(model=version.model)
-        with channel.call(request, stream=False, request_id="statistics", deadline=deadline) as call:
+        with channel.call(request, stream=False, caller=Caller("statistics"), deadline=deadline) as call:
             result = await call.result()
             assert isinstance(result, StatisticsResult)
             return result
@@ -369,13 +371,6 @@ async def _say(version: VersionStatus, channel: ChannelClient, deadline: float) 
 def _kv_cache_usage(channels: Sequence[ChannelClient]) -> float | None:
     known = [channel.load.kv_cache_usage for channel in channels if channel.load.kv_cache_usage is not None]
     return sum(known) / len(known) if known else None
-
-
-def _too_late(version: VersionStatus) -> DeadlineExceeded:
-    return DeadlineExceeded(
-        f"The request took longer than {version.timeout_s:g} seconds, the limit of the model {version.model!r} "
-        "(limits.timeout_s of its entry)."
-    )
 
 
 def _observe(measurement: Measurement, events: Sequence[StreamEvent]) -> None:

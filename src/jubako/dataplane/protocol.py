@@ -7,6 +7,7 @@ from typing import Protocol
 
 from jubako.dataplane.instances import InstanceActivity
 from jubako.messages import (
+    Caller,
     ClassifyRequest,
     ClassifyResult,
     DetokenizeRequest,
@@ -30,7 +31,8 @@ from jubako.tensors import Signature
 
 
 class Plane(Protocol):
-    """Answers requests. Cancelling the awaiting task, or closing the stream, ends the work behind it."""
+    """Answers requests. Cancelling the awaiting task, or closing the stream, ends the work behind it; so does the caller's
+    deadline."""
 
     def models(self) -> list[VersionStatus]: ...
 
@@ -102,22 +104,22 @@ class Plane(Protocol):
     async def unregister_region(self, name: str | None) -> None:
         """Forget the region `name`, or all of them. One that is not registered is none already."""
 
-    async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult: ...
+    async def generate(self, request: GenerateRequest, caller: Caller) -> GenerateResult: ...
 
-    def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]: ...
+    def stream(self, request: GenerateRequest, caller: Caller) -> AsyncGenerator[list[GenerateEvent]]: ...
 
-    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
+    async def infer(self, request: InferRequest, caller: Caller) -> InferResult:
         """Answer a tensor request; for a model of text, one with the tensors of :mod:`jubako.routing.text_tensors`."""
 
-    def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
+    def infer_stream(self, request: InferRequest, caller: Caller) -> AsyncGenerator[list[InferResult]]:
         """As :meth:`infer`, each item being all answers that have come since the last."""
 
-    async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult: ...
+    async def embed(self, request: EmbedRequest, caller: Caller) -> EmbedResult: ...
 
-    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult: ...
+    async def score(self, request: ScoreRequest, caller: Caller) -> ScoreResult: ...
 
-    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult: ...
+    async def classify(self, request: ClassifyRequest, caller: Caller) -> ClassifyResult: ...
 
-    async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult: ...
+    async def tokenize(self, request: TokenizeRequest, caller: Caller) -> TokenizeResult: ...
 
-    async def detokenize(self, request: DetokenizeRequest, request_id: str) -> DetokenizeResult: ...
+    async def detokenize(self, request: DetokenizeRequest, caller: Caller) -> DetokenizeResult: ...

@@ -53,6 +53,8 @@ def _as_text(call: Call, duration_s: float) -> bytes:
         f"{time.strftime('%H:%M:%S')} gRPC {_path(call)} {_code(call)} {call.sent_bytes}B {duration_s * 1e3:.1f}ms "
         f"{ascii(call.model)[1:-1] or '-'} {call.request_id}"
     )
+    if call.trace:
+        line += f" trace={call.trace.trace_id}"
     if call.key is not None and call.key.name:
         line += f" key={call.key.name}"
     return f"{line} {call.error}\n".encode() if call.error else f"{line}\n".encode()
@@ -70,6 +72,7 @@ def _as_json(call: Call, duration_s: float) -> bytes:
         "bytes": call.sent_bytes,
         "duration_ms": round(duration_s * 1e3, 3),
         "request_id": call.request_id,
+        "trace_id": call.trace.trace_id if call.trace else None,
         "model": call.model or None,
         "key": call.key.name or None if call.key is not None else None,
         "error": call.error or None,

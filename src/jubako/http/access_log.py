@@ -55,6 +55,8 @@ def _as_text(exchange: Exchange, status: int, duration_s: float) -> bytes:
         f"{time.strftime('%H:%M:%S')} {exchange.method} {_target(exchange)} {status} {exchange.bytes_sent}B "
         f"{duration_s * 1e3:.1f}ms {exchange.model or '-'} {exchange.request_id}"
     )
+    if exchange.trace:
+        line += f" trace={exchange.trace.trace_id}"
     if exchange.key:
         line += f" key={exchange.key}"
     return f"{line} {exchange.error}\n".encode() if exchange.error else f"{line}\n".encode()
@@ -72,6 +74,7 @@ def _as_json(exchange: Exchange, status: int, duration_s: float) -> bytes:
         "bytes": exchange.bytes_sent,
         "duration_ms": round(duration_s * 1e3, 3),
         "request_id": exchange.request_id,
+        "trace_id": exchange.trace.trace_id if exchange.trace else None,
         "model": exchange.model or None,
         "key": exchange.key or None,
         "error": exchange.error or None,

@@ -15,7 +15,9 @@ from starlette.types import Message, Receive, Scope, Send
 from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from jubako.http.compression import decompress
 from jubako.identifiers import accepted, fresh_id
+from jubako.messages import Caller
 from jubako.tensors import Buffer
+from jubako.trace_context import TraceContext
 
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
@@ -44,6 +46,7 @@ class Exchange:
 
     Attributes:
         request_id: The client's ``x-request-id`` if it is printable ASCII of at most 128 characters, else a fresh one.
+        trace: The trace that its ``traceparent`` names, if it names one.
         names: What the path names, by the names in the route's pattern.
         model: The folder name of the model that answers, once it is known; for the log.
         key: The name of the key that the caller has, where keys are asked for; for the log.
@@ -71,6 +74,7 @@ class Exchange:
         "request_id",
         "scope",
         "status",
+        "trace",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, lookout: Lookout) -> None:
@@ -79,6 +83,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._accept_request_id()
+        self.trace = self._accept_trace()
         self.names: dict[str, str] = {}
         self.model = ""
         self.key = ""
@@ -95,6 +100,11 @@ class Exchange:
     @property
     def started(self) -> bool:
         return self.status != 0
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, for the data plane. HTTP has no deadline: a client that will not wait longer closes the connection."""
+        return Caller(self.request_id, trace=self.trace)
 
     @property
     def target(self) -> bytes:
@@ -185,6 +195,13 @@ class Exchange:
 
     def _accept_request_id(self) -> str:
         return accepted(self.headers.get(b"x-request-id", b"")) or fresh_id()
+
+    def _accept_trace(self) -> TraceContext | None:
+        if (parent := self.headers.get(b"traceparent")) is None:
+            return None
+        # It may come in several parts, and the other may not.
+        state = b",".join(value for name, value in self.scope["headers"] if name == b"tracestate")
+        return TraceContext.of(parent.decode("latin-1"), state.decode("latin-1"))
 
     def watch(self) -> DisconnectWatch:
         """Ends the enclosed work with ClientGone as soon as the client closes the connection. The body must have been read."""

@@ -30,6 +30,7 @@ from jubako.messages.answers import (
     TopLogprob,
     Usage,
 )
+from jubako.messages.caller import Caller
 from jubako.messages.chat import (
     ContentPart,
     Function,
@@ -91,6 +92,7 @@ from jubako.messages.statistics import (
 
 __all__ = [
     "BatchStatistics",
+    "Caller",
     "ChatRequest",
     "Choice",
     "ClassifyRequest",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from math import inf
 
 import msgspec
 
 from jubako.backends.base import Backend
+from jubako.batching.queue import patience
 from jubako.channel.server import CallContext, Cancel, Done, closing
 from jubako.errors import Unsupported
 from jubako.messages import (
+    Caller,
     ChatRequest,
     ClassifyRequest,
     CompletionRequest,
@@ -53,13 +56,15 @@ class Answers:
         self._requests = 0
         self._last_request_s = 0.0
 
-    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+    def submit(self, request: InferRequest, done: Done, caller: Caller) -> Cancel | None:
         self._count()
-        return self._submit(request, done)
+        return self._submit(request, done, caller)
 
-    def _submit(self, request: InferRequest, done: Done) -> Cancel | None:
+    def _submit(self, request: InferRequest, done: Done, caller: Caller) -> Cancel | None:
         if not self._infers:
             self._require_task(request)
+        if caller.deadline < inf:
+            request = _in_time(request, caller)
         if not request.outputs:
             return self._backend.submit(receive(request), done)
 
@@ -142,7 +147,7 @@ class Answers:
 
     async def _only_answer(self, request: InferRequest, call: CallContext) -> InferResult:
         answer: asyncio.Future[InferResult] = asyncio.get_running_loop().create_future()
-        cancel = self._submit(request, lambda outcome: _settle(answer, outcome))
+        cancel = self._submit(request, lambda outcome: _settle(answer, outcome), call.caller)
         if cancel is None:
             return deliver(request.outputs, await self._infer(receive(request), call), self._signature)
         try:
@@ -155,6 +160,15 @@ class Answers:
         if (task := _TASKS.get(type(request))) is not None and task not in spec.tasks:
             serves = ", ".join(spec.tasks) or "nothing"
             raise Unsupported(f"The model {spec.model!r} does not serve the task {task!r}; it serves: {serves}.", param="model")
+
+
+def _in_time(request: InferRequest, caller: Caller) -> InferRequest:
+    """The request, with its caller's deadline as its longest wait in the queue."""
+    patience_s = patience(caller.deadline, asyncio.get_running_loop().time())
+    if patience_s is None:
+        return request
+    timeout_us = max(int(patience_s * 1e6), 1)
+    return msgspec.structs.replace(request, timeout_us=min(timeout_us, request.timeout_us or timeout_us))
 
 
 def _settle(answer: asyncio.Future[InferResult], outcome: InferResult | Exception) -> None:

@@ -8,8 +8,10 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from jubako.channel.client import ChannelClient
-from jubako.errors import DeadlineExceeded, InstanceLost, InternalError
+from jubako.channel.server import CURRENT_CALLER
+from jubako.errors import InstanceLost, InternalError
 from jubako.messages import (
+    Caller,
     InferRequest,
     InferResult,
     Request,
@@ -20,12 +22,13 @@ from jubako.messages import (
 )
 from jubako.routing import text_tensors
 from jubako.routing.fleet import Fleet
+from jubako.routing.lateness import too_late
 from jubako.tensors import Signature
 
 R = TypeVar("R", bound=Result)
 
-REQUEST_ID = "from-another-model"
-"""What such calls are called in the log of who answers them."""
+ANOTHER_MODEL = Caller("from-another-model")
+"""Who asks, where that can't be told: code of a model in a thread of its own."""
 
 
 class SnapshotFeed:
@@ -95,45 +98,48 @@ class RoutedModels:
         return self._fleet.catalog.find(model)
 
     async def _ask(self, request: Request, version: VersionStatus) -> Result:
+        caller = CURRENT_CALLER.get(ANOTHER_MODEL)
+        deadline = _deadline(version, caller)
         try:
-            async with asyncio.timeout(version.timeout_s):
+            async with asyncio.timeout_at(deadline):
                 while True:
                     channel = await self._fleet.choose_when_ready(version, request.model)
-                    with channel.call(request, stream=False, request_id=REQUEST_ID) as call:
+                    with channel.call(request, stream=False, caller=caller) as call:
                         try:
                             return await call.result()
                         except InstanceLost:
                             if not call.untouched:
                                 raise
         except TimeoutError:
-            raise _too_late(version) from None
+            raise too_late(version, caller, deadline) from None
 
     async def _stream(self, request: Request, version: VersionStatus) -> AsyncGenerator[StreamEvent]:
-        deadline = asyncio.get_running_loop().time() + version.timeout_s
+        caller = CURRENT_CALLER.get(ANOTHER_MODEL)
+        deadline = _deadline(version, caller)
         while True:
-            channel = await self._channel_before(deadline, version, request.model)
-            with channel.call(request, stream=True, request_id=REQUEST_ID, deadline=deadline) as call:
+            channel = await self._channel_before(deadline, version, caller, request.model)
+            with channel.call(request, stream=True, caller=caller, deadline=deadline) as call:
                 try:
                     async for batch in call.batches():
                         for event in batch:
                             yield event
                     return
                 except TimeoutError:
-                    raise _too_late(version) from None
+                    raise too_late(version, caller, deadline) from None
                 except InstanceLost:
                     if not call.untouched:
                         raise
 
-    async def _channel_before(self, deadline: float, version: VersionStatus, model: str) -> ChannelClient:
+    async def _channel_before(self, deadline: float, version: VersionStatus, caller: Caller, model: str) -> ChannelClient:
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._fleet.choose_when_ready(version, model)
         except TimeoutError:
-            raise _too_late(version) from None
+            raise too_late(version, caller, deadline) from None
 
 
-def _too_late(version: VersionStatus) -> DeadlineExceeded:
-    return DeadlineExceeded(f"The model {version.model!r} took longer than {version.timeout_s:g} seconds (limits.timeout_s).")
+def _deadline(version: VersionStatus, caller: Caller) -> float:
+    return min(asyncio.get_running_loop().time() + version.timeout_s, caller.deadline)
 
 
 def _of_kind(answer: Result, kind: type[R]) -> R:

@@ -13,6 +13,7 @@ from jubako.errors import (
     JubakoError,
 )
 from jubako.messages import (
+    Caller,
     ChatRequest,
     Choice,
     GenerateRequest,
@@ -29,7 +30,7 @@ ALL_TASKS = ["chat", "completion", "embedding", "score", "classify"]
 
 
 class Call:
-    request_id = "test"
+    caller = Caller("test")
 
     def __init__(self, *, stream: bool) -> None:
         self.stream = stream

@@ -15,6 +15,7 @@ from jubako.dataplane.control import Control
 from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.messages import (
+    Caller,
     Choice,
     Delta,
     GenerateEvent,
@@ -48,7 +49,7 @@ class Model:
         self.counted: StatisticsResult | None = StatisticsResult()
         """What it says of itself; with None it does not answer."""
 
-    def submit(self, request: InferRequest, done: Done) -> Cancel | None:
+    def submit(self, request: InferRequest, done: Done, caller: Caller) -> Cancel | None:
         return None
 
     async def answer(self, request: Request, call: CallContext) -> Result:

@@ -18,7 +18,7 @@ from jubako.dataplane.metrics import Metrics
 from jubako.dataplane.plane import DataPlane
 from jubako.dataplane.vllm_metrics import TextVersion
 from jubako.errors import InternalError, PromptTooLong
-from jubako.messages import ChatRequest, EngineMetric, Message, Sample, StatisticsResult, Timings, Usage
+from jubako.messages import Caller, ChatRequest, EngineMetric, Message, Sample, StatisticsResult, Timings, Usage
 from jubako.routing.fleet import Fleet
 from tests.unit.dataplane.conftest import FakeRunner, version
 from tests.unit.dataplane.test_plane import until
@@ -215,8 +215,8 @@ async def test_the_page_asks_every_instance_and_waits_for_none_too_long(
     versions = [version(runner.instance("one"), runner.instance("two")), version(runner.instance("three"), model="other")]
     runner.say(*versions)
     await until(lambda: sum(len(fleet.channels(each)) for each in versions) == 3)
-    await plane.generate(ChatRequest(model="other", messages=[Message("user", "hi")]), "id")
-    async for _ in plane.stream(ChatRequest(model="m", messages=[Message("user", "hi")]), "id"):
+    await plane.generate(ChatRequest(model="other", messages=[Message("user", "hi")]), Caller("id"))
+    async for _ in plane.stream(ChatRequest(model="m", messages=[Message("user", "hi")]), Caller("id")):
         pass
     start = time.monotonic()
     page = families(await plane.metrics())

@@ -10,7 +10,7 @@ import pytest
 
 from jubako.dataplane.plane import DataPlane
 from jubako.errors import DeadlineExceeded, Forbidden, InstanceLost, ModelFailed, ModelNotFound, ModelNotReady
-from jubako.messages import ChatRequest, Delta, GenerateEvent, GenerateResult, Message, SharedRegion, VersionState
+from jubako.messages import Caller, ChatRequest, Delta, GenerateEvent, GenerateResult, Message, SharedRegion, VersionState
 from jubako.routing.fleet import Fleet
 from tests.unit.dataplane.conftest import FakeRunner, version
 
@@ -24,13 +24,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def ask(plane: DataPlane) -> str:
-    return (await plane.generate(REQUEST, "id")).choices[0].text
+    return (await plane.generate(REQUEST, Caller("id"))).choices[0].text
 
 
 async def test_before_the_runner_has_spoken_nothing_is_known(plane: DataPlane) -> None:
     assert not plane.ready()
     with pytest.raises(ModelNotReady):
-        await plane.generate(REQUEST, "id")
+        await plane.generate(REQUEST, Caller("id"))
 
 
 async def test_a_request_reaches_the_instance(plane: DataPlane, runner: FakeRunner) -> None:
@@ -46,8 +46,8 @@ async def test_a_stream_is_the_sum_of_its_batches(plane: DataPlane, runner: Fake
     await runner.start_instance("one")
     runner.say(version(runner.instance("one")))
     await until(plane.ready)
-    events: list[GenerateEvent] = [event async for batch in plane.stream(REQUEST, "id") for event in batch]
-    assert GenerateResult.from_events(events).choices == (await plane.generate(REQUEST, "id")).choices
+    events: list[GenerateEvent] = [event async for batch in plane.stream(REQUEST, Caller("id")) for event in batch]
+    assert GenerateResult.from_events(events).choices == (await plane.generate(REQUEST, Caller("id"))).choices
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ async def test_a_version_without_instances_says_why(
     runner.say(version(state=state, reason="no such file"))
     await until(lambda: fleet.snapshot is not None)
     with pytest.raises(error, match="no such file"):
-        await plane.generate(REQUEST, "id")
+        await plane.generate(REQUEST, Caller("id"))
     assert plane.ready() is (state == "FAILED")
 
 
@@ -70,7 +70,7 @@ async def test_the_least_busy_instance_is_asked(plane: DataPlane, fleet: Fleet, 
     await until(lambda: len(fleet.channels(both)) == 2)
     one.gate.clear()
     two.gate.clear()
-    calls = [asyncio.create_task(plane.generate(REQUEST, "id")) for _ in range(6)]
+    calls = [asyncio.create_task(plane.generate(REQUEST, Caller("id"))) for _ in range(6)]
     await until(lambda: one.asked + two.asked == 6)
     assert (one.asked, two.asked) == (3, 3)
     one.gate.set()
@@ -91,7 +91,7 @@ async def test_an_instance_that_is_no_longer_ready_gets_no_new_call_but_finishes
     runner.say(version(runner.instance("one", "DRAINING"), state="UNAVAILABLE"))
     await until(lambda: not fleet.channels(ready))
     with pytest.raises(ModelNotReady):
-        await plane.generate(REQUEST, "id")
+        await plane.generate(REQUEST, Caller("id"))
     one.gate.set()
     assert await call == "one"
 
@@ -132,9 +132,9 @@ async def test_the_deadline_of_the_model_holds_for_calls_and_streams(plane: Data
     await until(plane.ready)
     one.gate.clear()
     with pytest.raises(DeadlineExceeded, match=r"0\.2 seconds"):
-        await plane.generate(REQUEST, "id")
+        await plane.generate(REQUEST, Caller("id"))
     with pytest.raises(DeadlineExceeded):
-        async for _ in plane.stream(REQUEST, "id"):
+        async for _ in plane.stream(REQUEST, Caller("id")):
             pass
     await until(lambda: one.cancelled == 2)
 
@@ -144,14 +144,14 @@ async def test_who_leaves_cancels_the_work(plane: DataPlane, runner: FakeRunner)
     runner.say(version(runner.instance("one")))
     await until(plane.ready)
     one.gate.clear()
-    call = asyncio.create_task(plane.generate(REQUEST, "id"))
+    call = asyncio.create_task(plane.generate(REQUEST, Caller("id")))
     await until(lambda: one.asked == 1)
     call.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await call
     await until(lambda: one.cancelled == 1)
 
-    async with contextlib.aclosing(plane.stream(REQUEST, "id")) as batches:
+    async with contextlib.aclosing(plane.stream(REQUEST, Caller("id"))) as batches:
         first = await anext(batches)
         assert isinstance(first[0], Delta)
     await until(lambda: one.cancelled == 2)
@@ -175,9 +175,9 @@ async def test_metrics_count_by_model_and_kind_of_error(plane: DataPlane, runner
     await runner.start_instance("one")
     runner.say(version(runner.instance("one"), model="counted"), version(model="broken", state="FAILED"))
     await until(lambda: bool(plane.models()) and plane.ready())
-    await plane.generate(ChatRequest(model="counted", messages=REQUEST.messages), "id")
+    await plane.generate(ChatRequest(model="counted", messages=REQUEST.messages), Caller("id"))
     with pytest.raises(ModelFailed):
-        await plane.generate(ChatRequest(model="broken", messages=REQUEST.messages), "id")
+        await plane.generate(ChatRequest(model="broken", messages=REQUEST.messages), Caller("id"))
     page = (await plane.metrics()).decode()
     assert 'jubako_requests_total{model="counted",task="chat",version="1"} 1.0' in page
     assert 'jubako_prompt_tokens_total{model="counted",task="chat",version="1"} 3.0' in page
@@ -225,7 +225,7 @@ async def test_an_unloaded_model_is_not_waited_for_and_leaves_the_server_ready(p
     runner.say(version(runner.instance("one")), version(model="gone", state="UNLOADED", reason="unloaded"))
     await until(plane.ready)
     with pytest.raises(ModelNotReady, match="'gone' is not loaded: unloaded"):
-        await plane.generate(ChatRequest(model="gone", messages=REQUEST.messages), "id")
+        await plane.generate(ChatRequest(model="gone", messages=REQUEST.messages), Caller("id"))
 
 
 async def test_what_loads_once_all_has_started_leaves_the_server_ready(

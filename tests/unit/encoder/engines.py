@@ -11,7 +11,7 @@ import numpy as np
 from jubako.backends.base import ModelSpec
 from jubako.backends.encoder.engine import EncoderEngine, EncoderInfo, Role, TokenSequence, Vector
 from jubako.backends.encoder.model import EncoderBackend
-from jubako.messages import Task, TokenIds
+from jubako.messages import Caller, Task, TokenIds
 
 BROKEN = 99
 """The token that makes a batch fail."""
@@ -80,7 +80,7 @@ async def loaded(engine: LetterEngine, *tasks: Task, **spec: Any) -> EncoderBack
 class Call:
     """Of no interest to encoders."""
 
-    request_id = "test"
+    caller = Caller("test")
     stream = False
 
     def queued(self) -> None: ...

@@ -290,7 +290,7 @@ async def test_another_request_id_is_replaced(channel: grpc.aio.Channel, given: 
 async def test_the_request_id_reaches_the_plane(channel: grpc.aio.Channel, serving: Serving) -> None:
     message = pb.ModelInferRequest(model_name="identity").SerializeToString()
     await unary(channel, "ModelInfer")(message, metadata=[("x-request-id", "trace-7")])
-    assert serving.plane.request_ids == ["trace-7"]
+    assert [caller.request_id for caller in serving.plane.callers] == ["trace-7"]
 
 
 async def metadata_of(call: grpc.aio.UnaryUnaryCall[bytes, bytes]) -> list[tuple[str, str | bytes]]:

@@ -29,7 +29,9 @@ def settings() -> Settings:
 async def url(plane: FakePlane, settings: Settings) -> AsyncIterator[str]:
     """Where the application is served."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(application(plane.lifespan, settings, Tracing(), guard=None), log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            application(plane.lifespan, settings, Tracing(), guard=None), log_level="warning", access_log=False
+        )
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)

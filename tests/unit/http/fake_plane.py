@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from jubako.channel.frames import Load
 from jubako.dataplane.instances import InstanceActivity
-from jubako.errors import ModelNotFound, ModelNotReady
+from jubako.errors import ModelNotReady
 from jubako.messages import (
+    Caller,
     ChatRequest,
     ClassifyRequest,
     ClassifyResult,
@@ -30,6 +31,7 @@ from jubako.messages import (
     ScoreRequest,
     ScoreResult,
     SharedRegion,
+    Snapshot,
     StatisticsResult,
     Timings,
     TokenizeRequest,
@@ -39,6 +41,7 @@ from jubako.messages import (
     Usage,
     VersionStatus,
 )
+from jubako.routing.catalog import Catalog
 from jubako.tensors import Signature, Tensor, TensorSpec
 
 CHAT = VersionStatus(
@@ -87,7 +90,7 @@ class FakePlane:
         self.statuses = [CHAT, EMBED, RANK, SORT, identity(), identity(version=3), identity("many", decoupled=True)]
         self.is_ready = True
         self.asked: list[Request] = []
-        self.request_ids: list[str] = []
+        self.callers: list[Caller] = []
         self.batches: list[list[GenerateEvent]] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -112,10 +115,7 @@ class FakePlane:
         return list({status.model: status for status in self.statuses}.values())
 
     def model(self, name: str) -> VersionStatus:
-        for status in reversed(self.statuses):
-            if name in (status.model, f"{status.model}:{status.version}", *status.served_names):
-                return status
-        raise ModelNotFound(f"The model {name!r} does not exist. Did you mean 'talk'?", param="model")
+        return Catalog(Snapshot(serial=1, versions=self.statuses)).find(name)
 
     def ready(self) -> bool:
         return self.is_ready
@@ -163,23 +163,23 @@ class FakePlane:
     async def unregister_region(self, name: str | None) -> None:
         self.shared = [region for region in self.shared if name is not None and region.name != name]
 
-    async def infer(self, request: InferRequest, request_id: str) -> InferResult:
-        await self._begin(request, request_id)
+    async def infer(self, request: InferRequest, caller: Caller) -> InferResult:
+        await self._begin(request, caller)
         return self._inferred(request)
 
-    async def infer_stream(self, request: InferRequest, request_id: str) -> AsyncGenerator[list[InferResult]]:
-        await self._begin(request, request_id)
+    async def infer_stream(self, request: InferRequest, caller: Caller) -> AsyncGenerator[list[InferResult]]:
+        await self._begin(request, caller)
         for _ in range(self.answers):
             yield [self._inferred(request)]
         if self.fail_after is not None:
             raise self.fail_after
 
-    async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
-        await self._begin(request, request_id)
+    async def generate(self, request: GenerateRequest, caller: Caller) -> GenerateResult:
+        await self._begin(request, caller)
         return GenerateResult.from_events(event for batch in self._answer(request) for event in batch)
 
-    async def stream(self, request: GenerateRequest, request_id: str) -> AsyncGenerator[list[GenerateEvent]]:
-        await self._begin(request, request_id)
+    async def stream(self, request: GenerateRequest, caller: Caller) -> AsyncGenerator[list[GenerateEvent]]:
+        await self._begin(request, caller)
         try:
             for batch in self._answer(request):
                 yield batch
@@ -193,30 +193,30 @@ class FakePlane:
         if self.fail_after is not None:
             raise self.fail_after
 
-    async def embed(self, request: EmbedRequest, request_id: str) -> EmbedResult:
-        await self._begin(request, request_id)
+    async def embed(self, request: EmbedRequest, caller: Caller) -> EmbedResult:
+        await self._begin(request, caller)
         return EmbedResult(vectors=[struct.pack("<3f", 0.5, -0.25, i) for i in range(len(request.inputs))], usage=Usage(7))
 
-    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResult:
-        await self._begin(request, request_id)
+    async def score(self, request: ScoreRequest, caller: Caller) -> ScoreResult:
+        await self._begin(request, caller)
         return ScoreResult(scores=[len(document) / 100 for document in request.documents], usage=Usage(7))
 
-    async def classify(self, request: ClassifyRequest, request_id: str) -> ClassifyResult:
-        await self._begin(request, request_id)
+    async def classify(self, request: ClassifyRequest, caller: Caller) -> ClassifyResult:
+        await self._begin(request, caller)
         return ClassifyResult(labels=["no", "yes"], probabilities=[[0.25, 0.75] for _ in request.inputs], usage=Usage(7))
 
-    async def tokenize(self, request: TokenizeRequest, request_id: str) -> TokenizeResult:
-        await self._begin(request, request_id)
+    async def tokenize(self, request: TokenizeRequest, caller: Caller) -> TokenizeResult:
+        await self._begin(request, caller)
         text = request.text or ""
         return TokenizeResult(tokens=list(text.encode()), context_length=2048, pieces=list(text) if request.with_pieces else [])
 
-    async def detokenize(self, request: DetokenizeRequest, request_id: str) -> DetokenizeResult:
-        await self._begin(request, request_id)
+    async def detokenize(self, request: DetokenizeRequest, caller: Caller) -> DetokenizeResult:
+        await self._begin(request, caller)
         return DetokenizeResult(text=" ".join(map(str, request.tokens)))
 
-    async def _begin(self, request: Request, request_id: str) -> None:
+    async def _begin(self, request: Request, caller: Caller) -> None:
         self.asked.append(request)
-        self.request_ids.append(request_id)
+        self.callers.append(caller)
         self.begun.set()
         await self._pass_gate()
         if self.fail_before is not None:

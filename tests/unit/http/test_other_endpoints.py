@@ -177,6 +177,7 @@ async def test_the_list_of_models(client: httpx.AsyncClient) -> None:
         "tasks": ["chat", "completion"],
         "backend": "echo",
         "max_model_len": 2048,
+        "version_aliases": {},
         "interface_digest": "5d7ec90b90a1a06e959d4fc3ca16c0dbb6acf1cb13c4bce9b65a9ff07bd9052f",
     }
 

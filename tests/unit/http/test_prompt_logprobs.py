@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jubako.backends.base import ModelSpec
 from jubako.backends.text.engine import EngineInfo, GenerationParams, Piece, TextEngine
 from jubako.backends.text.model import TextBackend
-from jubako.messages import GenerateRequest, GenerateResult, Prompt, TokenIds, TokenLogprob, TopLogprob
+from jubako.messages import Caller, GenerateRequest, GenerateResult, Prompt, TokenIds, TokenLogprob, TopLogprob
 from tests.unit.http.fake_plane import FakePlane
 
 TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}"
@@ -76,7 +76,7 @@ class Scoring(TextBackend):
 class Call:
     """Nobody to tell that a call waits."""
 
-    request_id = "id"
+    caller = Caller("id")
     stream = False
 
     def queued(self) -> None: ...
@@ -91,7 +91,7 @@ class ScoringPlane(FakePlane):
         super().__init__()
         self.backend = Scoring(ModelSpec(model="talk", version=2, implementation="", tasks=["chat", "completion"]))
 
-    async def generate(self, request: GenerateRequest, request_id: str) -> GenerateResult:
+    async def generate(self, request: GenerateRequest, caller: Caller) -> GenerateResult:
         return GenerateResult.from_events([event async for event in self.backend.generate(request, Call())])
 
 

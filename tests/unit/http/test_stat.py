@@ -33,6 +33,7 @@ async def test_a_model_by_any_of_its_names(client: httpx.AsyncClient, plane: Fak
             "reason": None,
             "backend": "echo",
             "tasks": ["chat", "completion"],
+            "aliases": [],
             "load_balance_strategy": "least_busy",
         }
         assert 60 <= ready.pop("idle_s") < 90

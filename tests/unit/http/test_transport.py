@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -125,9 +125,9 @@ async def test_head(client: httpx.AsyncClient) -> None:
 
 async def test_request_ids(client: httpx.AsyncClient, plane: FakePlane) -> None:
     given = await post(client, BODY, x_request_id="my-id.7")
-    assert given.headers["x-request-id"] == plane.request_ids[0] == "my-id.7"
+    assert given.headers["x-request-id"] == plane.callers[0].request_id == "my-id.7"
     fresh = await post(client, BODY)
-    assert fresh.headers["x-request-id"] == plane.request_ids[1]
+    assert fresh.headers["x-request-id"] == plane.callers[1].request_id
     assert len(fresh.headers["x-request-id"]) == 24
     for bad in ("x" * 129, "two words"):
         replaced = await post(client, BODY, x_request_id=bad)
@@ -216,10 +216,10 @@ async def test_a_plane_that_does_not_start_fails_the_startup(plane: FakePlane, c
     assert "no runner" in caplog.text
 
 
-async def _logged(log_format: str, path: str = CHAT, *, enabled: bool = True) -> str:
+async def _logged(log_format: str, path: str = CHAT, *, enabled: bool = True, headers: Sequence[tuple[bytes, bytes]] = ()) -> str:
     out = io.BytesIO()
     log = AccessLog(Settings(log_format=log_format, access_log=enabled), out)
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"x-request-id", b"abc")]}
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"x-request-id", b"abc"), *headers]}
 
     async def receive() -> dict[str, object]:
         return {"type": "http.disconnect"}
@@ -250,9 +250,19 @@ async def test_access_lines() -> None:
         "bytes": 2,
         "duration_ms": 12.3,
         "request_id": "abc",
+        "trace_id": None,
         "model": "talk",
+        "key": None,
         "error": None,
     }
+
+
+async def test_access_lines_have_the_trace() -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    parent = (b"traceparent", f"00-{trace}-b7ad6b7169203331-01".encode())
+    assert (await _logged("text", headers=[parent]))[9:] == f"POST /v1/chat/completions 200 2B 12.3ms talk abc trace={trace}\n"
+    assert json.loads(await _logged("json", headers=[parent]))["trace_id"] == trace
+    assert "trace" not in await _logged("text", headers=[(b"traceparent", b"00-0-0-01")])
 
 
 async def test_nobody_can_forge_an_access_line() -> None:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from jubako.backends.admission import Admission, Place
 from jubako.errors import DeadlineExceeded, Overloaded
+from jubako.messages import Caller
 
 
 class Recorder:
     """A call that notes what it is told."""
 
-    request_id = "test"
+    caller = Caller("test")
     stream = True
 
     def __init__(self) -> None:

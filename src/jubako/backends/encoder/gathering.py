@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from jubako.backends.encoder.engine import TokenSequence, Vector
 from jubako.batching.batcher import Batcher
+from jubako.batching.queue import patience
 from jubako.batching.queued import Queued
 
 
@@ -30,6 +31,7 @@ class Gathering:
 
     Args:
         length_of: The length to which a sequence is padded; 0 if it is not.
+        deadline: When nobody waits for the answers any more, a time of the event loop.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Gathering:
         batcher: EncoderBatcher,
         length_of: Callable[[TokenSequence], int],
         window: int,
+        deadline: float,
     ) -> None:
         self._sequences = sequences
         self._batcher = batcher
         self._length_of = length_of
         self._window = window
+        self._deadline = deadline
         self._inside: dict[int, Queued[Item, Vector]] = {}
         self._answers: dict[int, Vector] = {}
         self._next = 0
@@ -72,7 +76,7 @@ class Gathering:
         queued: Queued[Item, Vector] = Queued(
             Item(sequence), partial(self._take, index), work=float(len(sequence)), length=self._length_of(sequence)
         )
-        self._batcher.submit(queued)
+        self._batcher.submit(queued, timeout_s=patience(self._deadline, asyncio.get_running_loop().time()))
         self._inside[index] = queued
         self._next += 1
 

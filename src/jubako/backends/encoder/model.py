@@ -21,6 +21,7 @@ from jubako.batching.batcher import Batcher
 from jubako.channel.frames import Load
 from jubako.errors import ConfigurationError, InvalidRequest, Overloaded, PromptTooLong
 from jubako.messages import (
+    Caller,
     ClassifyRequest,
     ClassifyResult,
     DetokenizeRequest,
@@ -116,7 +117,7 @@ class EncoderBackend(Backend):
         self._need("embedding", "embeddings")
         self._check_dimensions(request.dimensions)
         sequences = await self._read(request.inputs)
-        vectors = await self._compute(sequences)
+        vectors = await self._compute(sequences, call.caller)
         return EmbedResult(
             vectors=[shorten(vector, request.dimensions).astype("<f4").tobytes() for vector in vectors],
             usage=_usage(sequences),
@@ -131,17 +132,17 @@ class EncoderBackend(Backend):
                 param="queries",
             )
         if self._info.head == "vectors":
-            return await self._compare(queries, documents)
+            return await self._compare(queries, documents, call.caller)
         pairs = [*zip(queries * len(documents) if len(queries) == 1 else queries, documents, strict=True)]
         sequences = await self._in_tokenizer(partial(self._engine.tokenize_pairs, pairs))
         self._check_lengths(sequences, "documents")
-        scores = await self._compute(sequences)
+        scores = await self._compute(sequences, call.caller)
         return ScoreResult(scores=[float(score[0]) for score in scores], usage=_usage(sequences))
 
     async def classify(self, request: ClassifyRequest, call: CallContext) -> ClassifyResult:
         self._need("classify", "classification")
         sequences = await self._read(request.inputs)
-        probabilities = await self._compute(sequences)
+        probabilities = await self._compute(sequences, call.caller)
         return ClassifyResult(
             labels=self._info.labels, probabilities=[found.tolist() for found in probabilities], usage=_usage(sequences)
         )
@@ -209,7 +210,7 @@ class EncoderBackend(Backend):
 
     # --- from sequences to answers
 
-    async def _compute(self, sequences: Sequence[TokenSequence]) -> list[Vector]:
+    async def _compute(self, sequences: Sequence[TokenSequence], caller: Caller) -> list[Vector]:
         waiting = self._batcher.queued
         room = 0 if self._batcher.running else self._window
         if waiting >= self._max_queue_size + room:
@@ -217,16 +218,16 @@ class EncoderBackend(Backend):
                 f"The model is busy: {waiting} inputs wait, and at most {self._max_queue_size} may. Try again in a moment.",
                 retry_after_s=1,
             )
-        return await Gathering(sequences, self._batcher, self._length_of, self._window).answers()
+        return await Gathering(sequences, self._batcher, self._length_of, self._window, caller.deadline).answers()
 
     def _length_of(self, sequence: TokenSequence) -> int:
         return bucket_of(len(sequence), self._buckets) if self._buckets else 0
 
-    async def _compare(self, queries: Sequence[str], documents: Sequence[str]) -> ScoreResult:
+    async def _compare(self, queries: Sequence[str], documents: Sequence[str], caller: Caller) -> ScoreResult:
         """The cosines of the embeddings."""
         sequences = [*await self._tokenized(queries, "query"), *await self._tokenized(documents, "document")]
         self._check_lengths(sequences, "documents")
-        vectors = await self._compute(sequences)
+        vectors = await self._compute(sequences, caller)
         asked, offered = vectors[: len(queries)], vectors[len(queries) :]
         pairs = zip(asked * len(offered) if len(asked) == 1 else asked, offered, strict=True)
         return ScoreResult(scores=[cosine(query, document) for query, document in pairs], usage=_usage(sequences))

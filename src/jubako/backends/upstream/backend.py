@@ -27,6 +27,7 @@ from jubako.channel.frames import Load
 from jubako.channel.server import CallContext
 from jubako.errors import ConfigurationError, Unsupported
 from jubako.messages import (
+    Caller,
     ChatRequest,
     GenerateEvent,
     GenerateRequest,
@@ -147,7 +148,7 @@ class UpstreamBackend(Backend, Generic[P]):
         with await self._admission.enter(call):
             allowance = await self._rates.enter(self._estimate(request))
             tally.admitted()
-            async with await self._client.ask(path, body, stream=call.stream) as answer:
+            async with await self._client.ask(path, body, stream=call.stream, caller=call.caller) as answer:
                 reader = self.reader_of(request, answer.target.name)
                 if call.stream:
                     events = EventReader()
@@ -176,11 +177,11 @@ class UpstreamBackend(Backend, Generic[P]):
         """The JSON that answers `body`, which will use about `tokens` tokens, and what is to be settled with their count."""
         with await self._admission.enter(call):
             allowance = await self._rates.enter(tokens)
-            return await self.ask_at_once(path, body), allowance
+            return await self.ask_at_once(path, body, call.caller), allowance
 
-    async def ask_at_once(self, path: str, body: Body) -> bytes:
+    async def ask_at_once(self, path: str, body: Body, caller: Caller | None = None) -> bytes:
         """The same for what costs the upstream next to nothing."""
-        async with await self._client.ask(path, body, stream=False) as answer:
+        async with await self._client.ask(path, body, stream=False, caller=caller) as answer:
             return await answer.body()
 
     def path_of(self, task: str) -> str:

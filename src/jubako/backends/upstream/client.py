@@ -16,6 +16,7 @@ from aiohttp import (
     ClientSession,
     ServerTimeoutError,
 )
+from multidict import CIMultiDict
 
 from jubako.backends.upstream.answer import Answer, Traffic
 from jubako.backends.upstream.balancer import Balancer
@@ -25,6 +26,7 @@ from jubako.backends.upstream.retry import RetryBudget, wait_before
 from jubako.backends.upstream.secret import Redaction
 from jubako.backends.upstream.target import Target
 from jubako.errors import DeadlineExceeded, Overloaded, UpstreamFailed, UpstreamUnavailable
+from jubako.messages import Caller
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +60,11 @@ class UpstreamClient:
         """Bytes of all answers so far."""
         return self._traffic.received
 
-    async def ask(self, path: str, body: Body, *, stream: bool) -> Answer:
+    async def ask(self, path: str, body: Body, *, stream: bool, caller: Caller | None = None) -> Answer:
         """The answer of the first upstream that gives one.
+
+        Args:
+            caller: On whose behalf: upstreams are told the identifier and the trace of its request.
 
         Raises:
             JubakoError: none does; what the last one said.
@@ -70,7 +75,7 @@ class UpstreamClient:
         while True:
             target = self._balancer.choose(tried)
             try:
-                return await self._attempt(target, path, body(target.model), stream=stream)
+                return await self._attempt(target, path, body(target.model), stream=stream, caller=caller)
             except Failure as failure:
                 tried.add(target)
                 wait_s = self._wait_after(failure, attempt, tried)
@@ -92,12 +97,12 @@ class UpstreamClient:
         wait_s = 0.0 if elsewhere else wait_before(attempt, self._params.retries, failure.error.retry_after_s)
         return wait_s if wait_s is not None and self._budget.take() else None
 
-    async def _attempt(self, target: Target, path: str, body: bytes, *, stream: bool) -> Answer:
+    async def _attempt(self, target: Target, path: str, body: bytes, *, stream: bool, caller: Caller | None) -> Answer:
         breaker = target.breaker
         breaker.enter()
         target.in_flight += 1
         try:
-            answer = await self._send(target, path, body, stream=stream)
+            answer = await self._send(target, path, body, stream=stream, caller=caller)
         except Failure as failure:
             target.in_flight -= 1
             if failure.broken:
@@ -114,7 +119,7 @@ class UpstreamClient:
             breaker.succeeded()
         return answer
 
-    async def _send(self, target: Target, path: str, body: bytes, *, stream: bool) -> Answer:
+    async def _send(self, target: Target, path: str, body: bytes, *, stream: bool, caller: Caller | None) -> Answer:
         params = self._params
         deadline = asyncio.get_running_loop().time() + params.timeout_s
         accept = "text/event-stream" if stream else "application/json"
@@ -123,7 +128,7 @@ class UpstreamClient:
                 response = await self._session.post(
                     target.url(path),
                     data=body,
-                    headers=target.headers(accept),
+                    headers=_headers(target, accept, caller),
                     proxy=target.proxy,
                     proxy_headers=target.proxy_headers,
                     allow_redirects=False,
@@ -232,6 +237,18 @@ class UpstreamClient:
             target.breaker.succeeded()
         else:
             target.breaker.failed()
+
+
+def _headers(target: Target, accept: str, caller: Caller | None) -> CIMultiDict[str]:
+    """The target's headers, and what its log should know of the caller; what the entry itself says goes before that."""
+    fixed = target.headers(accept)
+    if caller is None:
+        return fixed
+    headers = fixed.copy()
+    traced = caller.trace.headers() if caller.trace is not None else {}
+    for name, value in {"x-request-id": caller.request_id, **traced}.items():
+        headers.setdefault(name, value)
+    return headers
 
 
 async def _beginning(response: ClientResponse) -> bytes:

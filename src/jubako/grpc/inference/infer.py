@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, cast
 
-from msgspec import structs
-
-from jubako.batching.queue import PATIENCE_S
 from jubako.dataplane.limited import seen_by
 from jubako.dataplane.protocol import Plane
 from jubako.errors import InvalidRequest, JubakoError, Unsupported
@@ -54,8 +51,8 @@ class Inference:
                 f"The model {status.model!r} may answer a request any number of times, which ModelInfer can't. Use "
                 "ModelStreamInfer."
             )
-        request = _in_time(_request(asked, contents, plane), call)
-        result = await plane.infer(request, call.request_id)
+        request = _request(asked, contents, plane)
+        result = await plane.infer(request, call.caller)
         return _answer(asked, result, status)
 
     async def stream_infer(self, call: Call) -> None:
@@ -85,10 +82,10 @@ class Inference:
         status = find(plane, asked.model_name, asked.model_version, call)
         request = _request(asked, contents, plane)
         if not _is_decoupled(status) and not text_tensors.is_text(status):
-            result = await plane.infer(request, call.request_id)
+            result = await plane.infer(request, call.caller)
             await call.send(as_stream_answer(_answer(asked, result, status, True)))
             return
-        async with aclosing(plane.infer_stream(request, call.request_id)) as stream:
+        async with aclosing(plane.infer_stream(request, call.caller)) as stream:
             async for results in stream:
                 for result in results:
                     await call.send(as_stream_answer(_answer(asked, result, status, False)))
@@ -110,16 +107,6 @@ def _request(asked: pb.ModelInferRequest, contents: Sequence[Buffer], plane: Pla
     for key in _FOR_THE_SERVER:
         parameters.pop(key, None)
     return infer_request(name, inputs, outputs, parameters)
-
-
-def _in_time(request: InferRequest, call: Call) -> InferRequest:
-    """The request, with the client's deadline as its longest wait if that is soon: it then goes before those that have time, and
-    is refused at once if it surely would be late. With a later one it would go behind those that have none."""
-    remaining_s = call.remaining_s()
-    if remaining_s is None or remaining_s > PATIENCE_S:
-        return request
-    timeout_us = max(int(remaining_s * 1e6), 1)
-    return structs.replace(request, timeout_us=min(timeout_us, request.timeout_us or timeout_us))
 
 
 def _inputs(asked: pb.ModelInferRequest, contents: Sequence[Buffer], plane: Plane) -> list[Tensor]:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from jubako.access.key import Key
@@ -17,7 +18,9 @@ from jubako.errors import DeadlineExceeded, InternalError, JubakoError
 from jubako.grpc.transport.assembly import PREFIX, Assembly
 from jubako.grpc.transport.headers import Headers
 from jubako.grpc.transport.status import OK, Status
+from jubako.messages import Caller
 from jubako.tensors import Buffer
+from jubako.trace_context import TraceContext
 
 if TYPE_CHECKING:
     from jubako.grpc.transport.connection import Connection
@@ -59,6 +62,7 @@ class Call:
 
     Attributes:
         request_id: Names it in logs and in the instance: the client's ``x-request-id``, or a fresh one. It is sent back.
+        trace: The trace that its ``traceparent`` names, if it names one.
         asked: The name of the model that the client asked for, for the details of errors.
         model: What the handler says it is about, for the log.
         key: The caller's; None where nobody is asked for one.
@@ -73,6 +77,8 @@ class Call:
         self.method = method
         self.headers = headers
         self.request_id = request_id
+        parent = headers.get("traceparent")
+        self.trace = TraceContext.of(parent, headers.get("tracestate", "")) if parent is not None else None
         self.started = time.perf_counter()
         self.asked = ""
         self.model = ""
@@ -100,9 +106,11 @@ class Call:
 
     # For handlers
 
-    def remaining_s(self) -> float | None:
-        """Seconds until the client's deadline, or None if it gave none. The call is ended then, whatever its handler does."""
-        return max(self._deadline.when() - self._loop.time(), 0.0) if self._deadline is not None else None
+    @property
+    def caller(self) -> Caller:
+        """Who asks, for the data plane. When its deadline passes the call is ended, whatever its handler does."""
+        deadline = self._deadline.when() if self._deadline is not None else inf
+        return Caller(self.request_id, deadline, self.trace)
 
     async def messages(self) -> AsyncIterator[Buffer]:
         """The requests of a stream, until the client has sent its last or the server is leaving."""
@@ -235,7 +243,7 @@ class Call:
 
     def _expire(self) -> None:
         self.error = "DeadlineExceeded"
-        self.cancel(Status.of(DeadlineExceeded("The call took longer than its client allows.")))
+        self.cancel(Status.of(DeadlineExceeded("The deadline that the client set has passed.")))
 
     def _allow_more(self) -> None:
         # Whole messages that nobody has read yet count; one that is still coming is bounded by its largest size.

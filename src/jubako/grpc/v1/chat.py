@@ -22,13 +22,13 @@ SERVICE: Final = "jubako.v1.ChatService"
 
 async def complete(request: pb.ChatRequest, plane: Plane, call: Call) -> pb.ChatResponse:
     status = serving(plane, request.model, "chat", call)
-    return _response(await plane.generate(_asked(request), call.request_id), status)
+    return _response(await plane.generate(_asked(request), call.caller), status)
 
 
 def stream(request: pb.ChatRequest, plane: Plane, call: Call) -> AsyncGenerator[pb.ChatChunk]:
     status = serving(plane, request.model, "chat", call)
     first = pb.ChatChunk(id=_fresh_name(), model=status.model, version=status.version)
-    return chunks(first, plane.stream(_asked(request), call.request_id), _add)
+    return chunks(first, plane.stream(_asked(request), call.caller), _add)
 
 
 def _asked(request: pb.ChatRequest) -> ChatRequest:

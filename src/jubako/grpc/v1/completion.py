@@ -23,7 +23,7 @@ SERVICE: Final = "jubako.v1.CompletionService"
 
 async def complete(request: pb.CompletionRequest, plane: Plane, call: Call) -> pb.CompletionResponse:
     status = serving(plane, request.model, "completion", call)
-    result = await plane.generate(_asked(request), call.request_id)
+    result = await plane.generate(_asked(request), call.caller)
     return pb.CompletionResponse(
         id=_fresh_name(),
         model=status.model,
@@ -36,7 +36,7 @@ async def complete(request: pb.CompletionRequest, plane: Plane, call: Call) -> p
 def stream(request: pb.CompletionRequest, plane: Plane, call: Call) -> AsyncGenerator[pb.CompletionChunk]:
     status = serving(plane, request.model, "completion", call)
     first = pb.CompletionChunk(id=_fresh_name(), model=status.model, version=status.version)
-    return chunks(first, plane.stream(_asked(request), call.request_id), _add)
+    return chunks(first, plane.stream(_asked(request), call.caller), _add)
 
 
 def _asked(request: pb.CompletionRequest) -> CompletionRequest:

@@ -21,7 +21,7 @@ async def embed(request: pb.EmbedRequest, plane: Plane, call: Call) -> pb.EmbedR
     status = serving(plane, request.model, "embedding", call)
     dimensions = whole_number(request, "dimensions", 1, 2**31 - 1)
     asked = EmbedRequest(model=request.model, inputs=inputs(request.inputs), dimensions=dimensions)
-    result = await plane.embed(asked, call.request_id)
+    result = await plane.embed(asked, call.caller)
     return pb.EmbedResponse(
         model=status.model,
         version=status.version,

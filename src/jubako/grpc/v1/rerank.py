@@ -24,7 +24,7 @@ async def rerank(request: pb.RerankRequest, plane: Plane, call: Call) -> pb.Rera
     require_some(request.documents, "documents")
     top_n = whole_number(request, "top_n", 0, 2**31 - 1)
     asked = ScoreRequest(model=request.model, queries=[request.query], documents=list(request.documents))
-    result = await plane.score(asked, call.request_id)
+    result = await plane.score(asked, call.caller)
     given_back = not request.HasField("return_documents") or request.return_documents
     return pb.RerankResponse(
         model=status.model,
@@ -52,14 +52,14 @@ async def score(request: pb.ScoreRequest, plane: Plane, call: Call) -> pb.ScoreR
             param="queries",
         )
     asked = ScoreRequest(model=request.model, queries=list(request.queries), documents=list(request.documents))
-    result = await plane.score(asked, call.request_id)
+    result = await plane.score(asked, call.caller)
     return pb.ScoreResponse(model=status.model, version=status.version, scores=result.scores, usage=usage(result.usage))
 
 
 async def classify(request: pb.ClassifyRequest, plane: Plane, call: Call) -> pb.ClassifyResponse:
     status = serving(plane, request.model, "classify", call)
     asked = ClassifyRequest(model=request.model, inputs=inputs(request.inputs))
-    result = await plane.classify(asked, call.request_id)
+    result = await plane.classify(asked, call.caller)
     return pb.ClassifyResponse(
         model=status.model,
         version=status.version,

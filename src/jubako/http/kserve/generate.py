@@ -37,7 +37,7 @@ async def generate(exchange: Exchange, plane: Plane) -> None:
         if signature.decoupled:
             result = await _only(exchange, plane, request)
         else:
-            result = await plane.infer(request, exchange.request_id)
+            result = await plane.infer(request, exchange.caller)
     await exchange.answer(encode(_about(exchange, status, fields) | _fields(result)))
 
 
@@ -48,7 +48,7 @@ async def stream(exchange: Exchange, plane: Plane) -> None:
     request = _request(fields, asked_name(exchange), plane.signature(status))
     about = _about(exchange, status, fields)
     with exchange.watch():
-        async with aclosing(plane.infer_stream(request, exchange.request_id)) as batches:
+        async with aclosing(plane.infer_stream(request, exchange.caller)) as batches:
             async for batch in batches:
                 if not exchange.started:
                     await exchange.start_events()
@@ -61,7 +61,7 @@ async def stream(exchange: Exchange, plane: Plane) -> None:
 async def _only(exchange: Exchange, plane: Plane, request: InferRequest) -> InferResult:
     """The answer of a model that may give any number, if it gives just one."""
     found: list[InferResult] = []
-    async with aclosing(plane.infer_stream(request, exchange.request_id)) as batches:
+    async with aclosing(plane.infer_stream(request, exchange.caller)) as batches:
         async for batch in batches:
             found += batch
             if len(found) > 1:

@@ -43,7 +43,7 @@ async def infer(exchange: Exchange, plane: Plane) -> None:
     # Only what the answer needs is kept: a large body must not outlive its request.
     del body, binary
     with exchange.watch():
-        result = await plane.infer(request, exchange.request_id)
+        result = await plane.infer(request, exchange.caller)
     del request
     await answer(exchange, result, asked, status)
 

@@ -40,10 +40,10 @@ async def create(exchange: Exchange, plane: Plane) -> None:
     include_usage = body.include_usage
     request = body.request()
     if body.stream:
-        await stream(exchange, plane.stream(request, exchange.request_id), ChatChunks(body.model, status, include_usage))
+        await stream(exchange, plane.stream(request, exchange.caller), ChatChunks(body.model, status, include_usage))
         return
     with exchange.watch():
-        result = await plane.generate(request, exchange.request_id)
+        result = await plane.generate(request, exchange.caller)
     answer = _completion(result, body.model, status, body.logprobs is True)
     if body.prompt_logprobs is not None:
         scored = next((choice.prompt_logprobs for choice in result.choices), [])

@@ -57,7 +57,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
     serving(plane, body.model, "classify", exchange)
     request = body.request()
     with exchange.watch():
-        result = await plane.classify(request, exchange.request_id)
+        result = await plane.classify(request, exchange.caller)
     labels = result.labels
     data = [
         Classification(index, labels[probs.index(max(probs))], probs, len(probs))

@@ -34,10 +34,10 @@ async def create(exchange: Exchange, plane: Plane) -> None:
     include_usage = body.include_usage
     request = body.request()
     if body.stream:
-        await stream(exchange, plane.stream(request, exchange.request_id), CompletionChunks(body.model, status, include_usage))
+        await stream(exchange, plane.stream(request, exchange.caller), CompletionChunks(body.model, status, include_usage))
         return
     with exchange.watch():
-        result = await plane.generate(request, exchange.request_id)
+        result = await plane.generate(request, exchange.caller)
     await exchange.answer(encode(_completion(result, body, status)))
 
 

@@ -21,7 +21,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
     serving(plane, body.model, "embedding", exchange)
     request = body.request()
     with exchange.watch():
-        result = await plane.embed(request, exchange.request_id)
+        result = await plane.embed(request, exchange.caller)
     in_base64 = body.encoding_format == "base64"
     data = [Embedding(index, _as_base64(v) if in_base64 else _as_floats(v)) for index, v in enumerate(result.vectors)]
     await exchange.answer(encode(EmbeddingList(data, body.model, EmbeddingUsage.of(result.usage))))

@@ -67,7 +67,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
     body = _DECODER.decode(await exchange.json_body())
     serving(plane, body.model, "score", exchange)
     with exchange.watch():
-        result = await plane.score(body.request(), exchange.request_id)
+        result = await plane.score(body.request(), exchange.caller)
     await exchange.answer(encode(_ranking(result, body)))
 
 

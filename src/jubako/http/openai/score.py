@@ -81,7 +81,7 @@ async def create(exchange: Exchange, plane: Plane) -> None:
     serving(plane, body.model, "score", exchange)
     request = body.request()
     with exchange.watch():
-        result = await plane.score(request, exchange.request_id)
+        result = await plane.score(request, exchange.caller)
     data = [PairScore(index, score) for index, score in enumerate(result.scores)]
     await exchange.answer(encode(ScoreList(f"score-{fresh_id()}", now(), body.model, data, EmbeddingUsage.of(result.usage))))
 

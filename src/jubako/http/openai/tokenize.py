@@ -17,7 +17,7 @@ async def tokenize(exchange: Exchange, plane: Plane) -> None:
     exchange.model = plane.model(body.model).model
     request = body.request()
     with exchange.watch():
-        result = await plane.tokenize(request, exchange.request_id)
+        result = await plane.tokenize(request, exchange.caller)
     pieces = result.pieces if request.with_pieces else None
     await exchange.answer(encode(Tokenized(result.tokens, len(result.tokens), result.context_length, pieces)))
 
@@ -26,5 +26,5 @@ async def detokenize(exchange: Exchange, plane: Plane) -> None:
     body = _DETOKENIZE.decode(await exchange.json_body())
     exchange.model = plane.model(body.model).model
     with exchange.watch():
-        result = await plane.detokenize(body.request(), exchange.request_id)
+        result = await plane.detokenize(body.request(), exchange.caller)
     await exchange.answer(encode(Detokenized(result.text)))
