@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from jubako.paths import shipped
+from tests.conformance.tensor_models import REPEAT, REPEAT_CODE
 from tests.serving import Server, free_port
 from tests.unit.cli.command import clean_environment
 
@@ -60,8 +61,10 @@ def repository(folder: Path, **entries: str) -> Path:
 def text_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of a real model, and of those that the examples ask besides."""
     folder = tmp_path_factory.mktemp("text")
-    made = repository(folder / "repository", echo=ECHO, slow=SLOW, double=DOUBLE, minilm=ECHO)
+    entries = {"double": DOUBLE, "repeat": REPEAT, "minilm": ECHO, "length": ECHO, "language": ECHO}
+    made = repository(folder / "repository", echo=ECHO, slow=SLOW, **entries)
     (made / "double" / "1" / "model.py").write_text(DOUBLE_CODE)
+    (made / "repeat" / "1" / "model.py").write_text(REPEAT_CODE)
     (made / "smollm2").symlink_to(shipped("model_repository") / "smollm2")
     with Server(made, folder / "server.log", {}) as running:
         yield running
@@ -201,14 +204,19 @@ def test_the_examples(text_server: Server) -> None:
     folder.mkdir(parents=True)
     for name, text in examples():
         (folder / f"{name}.ts").write_text(text if "new Client(" in text else _WITH_A_CLIENT + text)
-    settings = {"extends": "../../tsconfig.json", "compilerOptions": {"rootDir": ".", "outDir": "."}, "include": ["."]}
+    settings = {
+        "extends": "../../tsconfig.json",
+        "compilerOptions": {"rootDir": ".", "outDir": "."},
+        "include": ["."],
+        "exclude": [],
+    }
     (folder / "tsconfig.json").write_text(json.dumps(settings))
     run("tsc", "--project", folder)
     made = sorted(folder.glob("*.js"))
     assert len(made) > 5
     for script in made:
         script.write_text(script.read_text().replace(SHOWN_ADDRESS, f"127.0.0.1:{text_server.grpc_port}"))
-    run("node", "--test", *made)
+    run("node", "--test", "--test-concurrency=1", *made)
 
 
 # --- the package ----------------------------------------------------------------------------------------------------------

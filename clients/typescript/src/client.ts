@@ -121,7 +121,15 @@ export class Client {
     return readCompletionAnswer(await this.#connection.ask(CompletionService.method.complete, request, options));
   }
 
-  /** As {@link Client.complete}, as it comes; see {@link Client.chatStream}. */
+  /**
+   * As {@link Client.complete}, as it comes; see {@link Client.chatStream}.
+   *
+   * ```ts
+   * for await (const { text } of client.completeStream("smollm2", "Once upon a time", { maxTokens: 16 })) {
+   *   process.stdout.write(text);
+   * }
+   * ```
+   */
   completeStream(model: string, given: Prompts, options: CompletionOptions = {}): Stream<CompletionDelta, CompletionAnswer> {
     const request = completionRequest(model, given, options);
     const call = this.#connection.call(options);
@@ -133,7 +141,8 @@ export class Client {
    * A vector for each input.
    *
    * ```ts
-   * const [one, other] = await client.embed("smollm2", ["a text", "another"]);
+   * const vectors = await client.embed("minilm", ["a text", "another"]);
+   * console.log(vectors.length, vectors[0]);
    * ```
    */
   async embed(model: string, inputs: Prompts, options: EmbedOptions = {}): Promise<Float32Array[]> {
@@ -141,7 +150,15 @@ export class Client {
     return vectors(await this.#connection.ask(EmbeddingService.method.embed, request, options));
   }
 
-  /** The documents by how well they answer the query, the best first. */
+  /**
+   * The documents by how well they answer the query, the best first.
+   *
+   * ```ts
+   * for (const { document, relevanceScore } of await client.rerank("minilm", "a fruit", ["a stone", "an apple"], { topN: 1 })) {
+   *   console.log(document, relevanceScore);
+   * }
+   * ```
+   */
   async rerank(
     model: string,
     query: string,
@@ -153,7 +170,14 @@ export class Client {
     return ranked(await this.#connection.ask(RerankService.method.rerank, request, options));
   }
 
-  /** How well each document answers its query, or the only one. */
+  /**
+   * How well each document answers its query, or the only one.
+   *
+   * ```ts
+   * const scores = await client.score("minilm", "a fruit", ["a stone", "an apple"]);
+   * console.log(Math.max(...scores));
+   * ```
+   */
   async score(
     model: string,
     queries: string | readonly string[],
@@ -166,7 +190,15 @@ export class Client {
     return Float64Array.from(answer.scores);
   }
 
-  /** The classes of each input. */
+  /**
+   * The classes of each input.
+   *
+   * ```ts
+   * for (const { label, probabilities } of await client.classify("length", ["a text", "another"])) {
+   *   console.log(label, probabilities.get(label));
+   * }
+   * ```
+   */
   async classify(model: string, inputs: Prompts, options: CallOptions = {}): Promise<Classification[]> {
     const request = { model, inputs: prompts(inputs) };
     return classifications(await this.#connection.ask(RerankService.method.classify, request, options));
@@ -193,7 +225,16 @@ export class Client {
     return tensors(await this.#connection.ask(GRPCInferenceService.method.modelInfer, request, options));
   }
 
-  /** As {@link Client.infer}, for models that answer a request any number of times. It is never begun again. */
+  /**
+   * As {@link Client.infer}, for models that answer a request any number of times. It is never begun again.
+   *
+   * ```ts
+   * const IN = { datatype: "INT32", shape: [3], data: [3, 1, 2] } as const;
+   * for await (const { OUT } of client.inferStream("repeat", { IN })) {
+   *   console.log(OUT?.data);
+   * }
+   * ```
+   */
   async *inferStream(
     model: string,
     inputs: Readonly<Record<string, TensorInput>>,
@@ -213,56 +254,122 @@ export class Client {
     }
   }
 
-  /** The current version of each model. */
+  /**
+   * The current version of each model.
+   *
+   * ```ts
+   * for (const { model, version, state, tasks } of await client.models()) {
+   *   console.log(model, version, state, tasks);
+   * }
+   * ```
+   */
   async models(options: CallOptions = {}): Promise<ModelVersion[]> {
     const answer = await this.#connection.ask(ModelService.method.listModels, {}, options);
     return answer.models.map(modelVersion);
   }
 
-  /** The version that a name means. */
+  /**
+   * The version that a name means.
+   *
+   * ```ts
+   * const { signature } = await client.model("double");
+   * console.log(signature?.inputs);
+   * ```
+   */
   async model(name: string, options: CallOptions = {}): Promise<ModelVersion> {
     const answer = await this.#connection.ask(ModelService.method.getModel, { model: name }, options);
     return only(answer.model);
   }
 
-  /** All versions of a model, those that are not served included. */
+  /**
+   * All versions of a model, those that are not served included.
+   *
+   * ```ts
+   * for (const { version, state, aliases } of await client.versions("double")) {
+   *   console.log(version, state, aliases);
+   * }
+   * ```
+   */
   async versions(name: string, options: CallOptions = {}): Promise<ModelVersion[]> {
     const request = { model: name };
     const answer = await this.#connection.ask(ModelService.method.listVersions, request, options);
     return answer.versions.map(modelVersion);
   }
 
-  /** Every version of every entry of the repository, entries that can't be read included; or only those that are ready. */
+  /**
+   * Every version of every entry of the repository, entries that can't be read included; or only those that are ready.
+   *
+   * ```ts
+   * for (const { model, version, reason } of await client.index()) {
+   *   console.log(model, version, reason);
+   * }
+   * ```
+   */
   async index(options: IndexOptions = {}): Promise<ModelVersion[]> {
     const answer = await this.#connection.ask(RepositoryService.method.index, { ready: options.ready }, options);
     return answer.versions.map(modelVersion);
   }
 
-  /** Reads an entry of the repository again and serves it. Its versions, once it can be asked. */
+  /**
+   * Reads an entry of the repository again and serves it. Its versions, once it can be asked.
+   *
+   * ```ts
+   * const versions = await client.load("language", { timeoutMs: 120_000 });
+   * console.log(versions.map(({ state }) => state));
+   * ```
+   */
   async load(name: string, options: CallOptions = {}): Promise<ModelVersion[]> {
     const answer = await this.#connection.ask(RepositoryService.method.load, { model: name }, options, ONCE);
     return answer.versions.map(modelVersion);
   }
 
-  /** Serves an entry no longer. Resolves once its processes are gone. */
+  /**
+   * Serves an entry no longer. Resolves once its processes are gone.
+   *
+   * ```ts
+   * await client.unload("language");
+   * ```
+   */
   async unload(name: string, options: CallOptions = {}): Promise<void> {
     await this.#connection.ask(RepositoryService.method.unload, { model: name }, options, ONCE);
   }
 
-  /** Lets an alias mean a version, which is loaded first if it is not served. The version, with all its aliases. */
+  /**
+   * Lets an alias mean a version, which is loaded first if it is not served. The version, with all its aliases.
+   *
+   * ```ts
+   * const { aliases } = await client.setAlias("double", "stable", 1);
+   * console.log(aliases);
+   * ```
+   */
   async setAlias(name: string, alias: string, version: number, options: CallOptions = {}): Promise<ModelVersion> {
     const request = { model: name, alias, version };
     const answer = await this.#connection.ask(RepositoryService.method.setAlias, request, options, ONCE);
     return only(answer.version);
   }
 
-  /** Takes an alias away. */
+  /**
+   * Takes an alias away.
+   *
+   * ```ts
+   * await client.setAlias("double", "trial", 1);
+   * await client.deleteAlias("double", "trial");
+   * ```
+   */
   async deleteAlias(name: string, alias: string, options: CallOptions = {}): Promise<void> {
     const request = { model: name, alias };
     await this.#connection.ask(RepositoryService.method.deleteAlias, request, options, ONCE);
   }
 
-  /** Whether the server, or one model of it, can be asked; false where it can't be reached. */
+  /**
+   * Whether the server, or one model of it, can be asked; false where it can't be reached.
+   *
+   * ```ts
+   * if (!(await client.ready("smollm2"))) {
+   *   console.log("Later.");
+   * }
+   * ```
+   */
   async ready(model?: string, options: CallOptions = {}): Promise<boolean> {
     const { serverReady, modelReady } = GRPCInferenceService.method;
     const patient = { retries: 0, ...options };
