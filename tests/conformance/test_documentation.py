@@ -224,7 +224,7 @@ def run(command: list[str], checkout: Path, server: Server) -> str:
         JUBAKO_CACHE_DIR=str(default_cache()),
         JUBAKO_PORT=str(server.port),
         BENTOML_DO_NOT_TRACK="true",
-        PYTHONPATH=str(CLIENT / "src"),
+        PYTHONPATH=f"{CLIENT / 'src'}{os.pathsep}{ROOT / 'clients' / 'generated' / 'python' / 'src'}",
     )
     ran = subprocess.run(
         command,

@@ -14,9 +14,8 @@ from types import ModuleType
 import httpx
 import numpy as np
 import pytest
-from click.testing import Result
 from jubako_client import AsyncClient, Client
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from jubako.cli.main import app
 from jubako.paths import shipped
@@ -270,8 +269,8 @@ def complaint(*arguments: str | Path, status: int = 1) -> str:
 
 
 def test_what_can_not_be_done_is_said(tmp_path: Path, served: Server) -> None:
-    out = ["--out", tmp_path / "made"]
-    python = ["client", "generate", "--lang", "python", *out]
+    out: list[str | Path] = ["--out", tmp_path / "made"]
+    python: list[str | Path] = ["client", "generate", "--lang", "python", *out]
     assert "it must be 'python' or 'typescript'" in complaint("client", "generate", "--lang", "go", *out, status=2)
     assert "not both" in complaint(*python, tmp_path, "--url", served.url, status=2)
     assert "No server answers at http://127.0.0.1:1" in complaint(*python, "--url", "http://127.0.0.1:1")
