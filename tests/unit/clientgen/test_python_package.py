@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jubako_client import Client, InternalError, InvalidRequest, ModelVersion, Signature, TensorSpec
+from jubako_client.options import CallOptions
 
 from jubako.clientgen.package import Package
 from jubako.clientgen.python.emitter import python_files
@@ -96,6 +97,13 @@ def test_the_same_models_make_the_same_package() -> None:
     assert {name: text for name, text in one.items() if name != interface} == {
         name: text for name, text in other.items() if name != interface
     }
+
+
+def test_no_input_takes_the_place_of_an_option() -> None:
+    options = sorted(CallOptions.__optional_keys__)
+    files = python_files(Package(name="m", version="1.0.0", models=[tensor_model("m", [tensor(name) for name in options], [])]))
+    for name in options:
+        assert f"        {name}_: npt.NDArray" in files["src/m/m.py"]
 
 
 # --- what it does without a server ----------------------------------------------------------------------------------------
