@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install install-node serve test test-engines lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-peers lock lock-environments clean
+.PHONY: help install install-node serve test test-engines test-containers lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-peers lock lock-environments clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -37,6 +37,11 @@ test-engines: install ## run the tests of the engines that need environments of 
 	$(BIN)/jubako env create transformers
 	$(BIN)/jubako env create vllm
 	$(BIN)/python -m pytest tests/engines
+
+# Needs root, and: apt-get install --no-install-recommends buildah podman skopeo runc docker-registry mmdebstrap \
+#   netavark aardvark-dns containernetworking-plugins iptables
+test-containers: install ## build, push, pull and run containers; skips what there are no programs for
+	$(BIN)/python -m pytest tests/e2e
 
 lint: install install-node ## check style, types, the direction of imports, and what changes in the protocols
 	$(BIN)/ruff check .
