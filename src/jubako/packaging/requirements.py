@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from jubako.environments.uv import Say
@@ -11,10 +10,9 @@ from jubako.errors import ConfigurationError
 from jubako.packaging.entries import Part
 from jubako.packaging.lock import resolved
 from jubako.packaging.locks import lock_for, pins
+from jubako.packaging.system import package_name
 from jubako.repository.config import EnvironmentConfig
 from jubako.repository.model import Version
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def more_packages(parts: Sequence[Part], say: Say) -> list[str]:
@@ -60,12 +58,7 @@ def _asked_by(version: Version) -> Iterator[str]:
 def _agreeing(packages: Sequence[str]) -> list[str]:
     versions: dict[str, str] = {}
     for pin in packages:
-        other = versions.setdefault(_name(pin), pin)
+        other = versions.setdefault(package_name(pin), pin)
         if other != pin:
             raise ConfigurationError(f"One needs {other}, another {pin}.")
     return list(packages)
-
-
-def _name(requirement: str) -> str:
-    found = _NAME.match(requirement)
-    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else requirement
