@@ -63,7 +63,7 @@ export interface ModelVersion {
   readonly created: number;
   /** The aliases that mean this version: the model's name with "@" and one of them behind it asks for it. */
   readonly aliases: readonly string[];
-  /** Of what a client is written against: a client made for an equal digest fits. Empty before the version is first loaded. */
+  /** Of what a client is written against: a client made for an equal digest fits. Empty for a tensor model before it is loaded. */
   readonly interfaceDigest: string;
 }
 

@@ -82,7 +82,7 @@ class ModelVersion:
         created: When its folder was last changed, in seconds since 1970.
         aliases: Those that mean this version: ``model@alias`` asks for it.
         interface_digest: Of what a client relies on: the tasks and the signature. While it stays the same, so do they. Empty
-            before the version is loaded for the first time.
+            for a tensor model that has not been loaded.
     """
 
     model: str

@@ -218,7 +218,7 @@ export type ModelVersion = Message<"jubako.v1.ModelVersion"> & {
 
   /**
    * SHA-256, in hexadecimal, of what a client was written against: the tasks and, where the model has one, the signature. Equal
-   * digests mean that a generated client fits. Empty before the version is loaded for the first time.
+   * digests mean that a generated client fits. Empty while the signature is not known: of a tensor model, before it is loaded.
    *
    * @generated from field: string interface_digest = 13;
    */
