@@ -26,6 +26,7 @@ from tests.unit.clientgen.checking import (
     build_node_package,
     check_style,
     check_types,
+    examples,
     install_node_client,
     run,
 )
@@ -302,4 +303,5 @@ def test_the_packages_that_are_kept_are_those_of_the_example_models(language: st
 
 def test_the_python_package_that_is_kept_is_typed(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "clients" / "generated" / "python" / "src", tmp_path / "src")
-    check_types(tmp_path / "src", "jubako_models")
+    (tmp_path / "src" / "readme.py").write_text(examples(ROOT / "clients" / "generated" / "python" / "README.md"))
+    check_types(tmp_path / "src", "jubako_models", "readme")

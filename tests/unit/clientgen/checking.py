@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -46,6 +48,14 @@ def check_types(source: Path, *modules: str) -> None:
     named = [word for module in modules for word in ("-p", module)]
     paths = f"{source}:{PYTHON_CLIENT}"
     run(sys.executable, "-m", "mypy", *arguments, *named, cwd=source, MYPYPATH=paths)
+
+
+def examples(page: Path) -> str:
+    """What the README of a package shows, each example as a function of its own."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    beginning, *others = [textwrap.dedent(block) for block in blocks]
+    functions = [f"def example_{number}() -> None:\n{textwrap.indent(block, '    ')}" for number, block in enumerate(others)]
+    return "\n\n".join([beginning, *functions])
 
 
 def check_style(folder: Path) -> None:

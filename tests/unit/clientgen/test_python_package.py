@@ -16,7 +16,7 @@ from jubako_client.options import CallOptions
 
 from jubako.clientgen.package import Package
 from jubako.clientgen.python.emitter import python_files
-from tests.unit.clientgen.checking import check_style, check_types
+from tests.unit.clientgen.checking import check_style, check_types, examples
 from tests.unit.clientgen.conftest import MADE
 from tests.unit.clientgen.models import NASTY, tensor, tensor_model
 
@@ -76,7 +76,8 @@ def test_it_is_formatted_and_free_of_lint(python_package: Path) -> None:
 
 def test_it_and_its_use_are_typed(python_package: Path, tmp_path: Path) -> None:
     (python_package / "src" / "use.py").write_text(USE)
-    check_types(python_package / "src", "nasty_models", "use")
+    (python_package / "src" / "readme.py").write_text(examples(python_package / "README.md"))
+    check_types(python_package / "src", "nasty_models", "use", "readme")
 
 
 def test_wrong_uses_are_refused_before_they_run(python_package: Path) -> None:
