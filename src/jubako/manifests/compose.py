@@ -7,20 +7,17 @@ from jubako.manifests.container import (
     API_KEYS,
     API_KEYS_FILE,
     CACHE,
-    GRPC_PORT,
-    HTTP_PORT,
     TMP,
-    USER,
     WEIGHTS_IN_IMAGE,
     stop_within_s,
     variables,
 )
 from jubako.manifests.objects import Object
 from jubako.manifests.workload import Workload
+from jubako.packaging.dockerfile import GRPC_PORT, HTTP_PORT, USER
 from jubako.packaging.weights import MOUNT
 
 KEYS = "api-keys"
-VOLUME = "weights"
 MOST_PROCESSES = 1024
 
 
@@ -36,8 +33,6 @@ def compose_file(workload: Workload) -> Object:
             "entry to load it more than once."
         )
     found: dict[str, object] = {"name": workload.name, "services": {workload.name: _service(workload)}}
-    if workload.fetches:
-        found["volumes"] = {VOLUME: {}}
     if workload.api_keys_secret:
         found["secrets"] = {KEYS: {"file": workload.api_keys_secret}}
     return found
@@ -63,7 +58,8 @@ def _service(workload: Workload) -> Object:
 
 def _volumes(workload: Workload) -> list[Object]:
     if workload.fetches:
-        return [{"type": "volume", "source": VOLUME, "target": CACHE}]
+        # A folder and no volume, which would be root's.
+        return [{"type": "bind", "source": "./cache", "target": CACHE}]
     if workload.weights_image:
         return [{"type": "image", "source": workload.weights_image, "target": MOUNT, "image": {"subpath": WEIGHTS_IN_IMAGE}}]
     if workload.weights == "mounted":

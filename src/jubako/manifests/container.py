@@ -1,4 +1,4 @@
-"""What every orchestrator is told of a container: where it listens, what it may write, its variables, its mounts and its end."""
+"""What every orchestrator is told of a container: its variables, its folders and its end. Where it listens is the image's own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ import math
 
 from jubako.manifests.workload import Workload
 
-HTTP_PORT = 3000
-GRPC_PORT = 50051
-
-USER = 1034
-"""The user, and the group, that the processes of the image are."""
-
 TMP = "/tmp"  # noqa: S108 - the only folder of the container that it may write to
+
 WEIGHTS_IN_IMAGE = "models"
 """The folder of a data-only image that holds the weights, which is KServe's convention."""
 
@@ -30,15 +25,7 @@ LAST_STEPS_S = 10
 
 def variables(workload: Workload) -> dict[str, str]:
     """The environment that the image does not bring itself."""
-    given = {
-        "JUBAKO_HOST": "0.0.0.0",  # noqa: S104 - the container's own network
-        "JUBAKO_PORT": str(HTTP_PORT),
-        "JUBAKO_GRPC_PORT": str(GRPC_PORT),
-        "JUBAKO_GRACE_PERIOD_S": f"{workload.grace_period_s:g}",
-        "JUBAKO_LOG_FORMAT": "json",
-        "HOME": TMP,
-        "BENTOML_HOME": f"{TMP}/bentoml",
-    }
+    given = {"JUBAKO_GRACE_PERIOD_S": f"{workload.grace_period_s:g}", "JUBAKO_LOG_FORMAT": "json"}
     if workload.fetches:
         given["JUBAKO_CACHE_DIR"] = CACHE
     if workload.api_keys_secret:

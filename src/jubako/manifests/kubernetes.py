@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from jubako.manifests.container import GRPC_PORT, HTTP_PORT
 from jubako.manifests.objects import Object
 from jubako.manifests.pod import labels, pod_spec, scraped, selector
 from jubako.manifests.workload import Workload
+from jubako.packaging.dockerfile import GRPC_PORT, HTTP_PORT
 
 MOST_REPLICAS = 4
 """The autoscaler's upper bound, as a multiple of the lower."""

@@ -7,16 +7,14 @@ import math
 from jubako.manifests.container import (
     API_KEYS,
     CACHE,
-    GRPC_PORT,
-    HTTP_PORT,
     TMP,
-    USER,
     WEIGHTS_IN_IMAGE,
     stop_within_s,
     variables,
 )
 from jubako.manifests.objects import Object
 from jubako.manifests.workload import Workload
+from jubako.packaging.dockerfile import GRPC_PORT, HTTP_PORT, USER
 from jubako.packaging.weights import MOUNT
 
 LEAVE_ENDPOINTS_S = 5

@@ -1,0 +1,55 @@
+"""`jubako manifest`, where it can't do what it is asked for, and what it takes from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.cli.command import jubako
+
+FOR_COMPOSE = ("manifest", "m", "--for", "compose", "--repository")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A model with two versions, the first of them under an alias, and one whose weights nobody has fetched."""
+    root = tmp_path / "models"
+    for number in (1, 2):
+        (root / "m" / str(number)).mkdir(parents=True)
+    (root / "m" / "model.yaml").write_text("backend: echo\naliases: {stable: 1}\nversions: all\n")
+    (root / "far" / "1").mkdir(parents=True)
+    (root / "far" / "model.yaml").write_text("backend: onnx\nsource: https://example.com/far.onnx\n")
+    return root
+
+
+def test_memory_that_depends_on_weights_that_are_not_here_must_be_said(repository: Path, tmp_path: Path) -> None:
+    cache = {"JUBAKO_CACHE_DIR": str(tmp_path / "cache")}
+    ran = jubako("manifest", "far", "--repository", repository, **cache)
+    assert ran.returncode == 1
+    assert "jubako pull far" in ran.stderr
+    assert "--memory-mib" in ran.stderr
+    ran = jubako("manifest", "far", "--memory-mib", "700", "--repository", repository, **cache)
+    assert ran.returncode == 0
+    assert "memory: 700Mi" in ran.stdout
+
+
+def test_an_alias_and_the_settings_count(repository: Path) -> None:
+    ran = jubako("manifest", "m@stable", "--for", "compose", "--repository", repository, JUBAKO_GRACE_PERIOD_S="5")
+    assert ran.returncode == 0, ran.stderr
+    service = yaml.safe_load(ran.stdout)["services"]["m"]
+    assert service["image"] == "m:1"
+    assert service["stop_grace_period"] == "15s"
+
+
+def test_a_file_that_cannot_be_written_is_told(repository: Path) -> None:
+    ran = jubako(*FOR_COMPOSE, repository, "--out", repository / "nowhere" / "compose.yaml")
+    assert ran.returncode == 1
+    assert "can't be written" in ran.stderr
+
+
+def test_several_containers_of_compose_are_refused(repository: Path) -> None:
+    ran = jubako(*FOR_COMPOSE, repository, "--replicas", "2")
+    assert ran.returncode == 1
+    assert "instances" in ran.stderr
