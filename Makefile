@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install install-node serve test test-engines test-containers lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-peers lock lock-environments clean
+.PHONY: help install install-node serve test test-engines test-containers lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-grpc bench-peers lock lock-environments clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -15,7 +15,7 @@ install: .venv/.installed ## make .venv with the jubako command and everything t
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[examples,llama-cpp,onnx,sklearn]" --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[examples,llama-cpp,onnx,sklearn]" --editable clients/python --group dev
 	# By pip, whose own configuration may name an index of smaller builds than the usual one.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH)
 	@touch $@
@@ -76,6 +76,10 @@ bench-gateway: install ## requests a second, memory and time to ready, with a mo
 
 bench-embeddings: install ## texts embedded a second, beside the same model behind a padding batcher
 	$(BIN)/python -m benchmarks.embeddings
+
+bench-grpc: install ## small calls beside a bare gRPC server, and a streamed token beside SSE
+	$(BIN)/python -m benchmarks.grpc unary
+	$(BIN)/python -m benchmarks.grpc streamed
 
 bench-peers: install ## jubako beside other model servers, each in an environment of its own
 	$(BIN)/python -m benchmarks.peers install

@@ -76,7 +76,7 @@ class Served:
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """Every process of the server stands still meanwhile, so that whatever else is measured has the machine to itself."""
-        processes = self._tree()
+        processes = self.processes()
         for process in processes:
             process.suspend()
         try:
@@ -85,9 +85,14 @@ class Served:
             for process in reversed(processes):
                 process.resume()
 
+    def processes(self) -> list[psutil.Process]:
+        """All of them, outermost first."""
+        root = psutil.Process(self._process.pid)
+        return [root, *root.children(recursive=True)]
+
     def memory(self) -> list[Memory]:
         """Of each process, outermost first."""
-        return [_memory(process) for process in self._tree()]
+        return [_memory(process) for process in self.processes()]
 
     def stop(self) -> None:
         if self._process.poll() is None:
@@ -97,10 +102,6 @@ class Served:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def _tree(self) -> list[psutil.Process]:
-        root = psutil.Process(self._process.pid)
-        return [root, *root.children(recursive=True)]
 
     def _wait_until_ready(self, patience_s: float) -> None:
         deadline = time.monotonic() + patience_s
@@ -133,13 +134,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _memory(process: psutil.Process) -> Memory:
+def name_of(process: psutil.Process) -> str:
+    """What a process of a server is: jubako serve, gateway, runner or instance."""
     words = process.cmdline()
     if "jubako.runner.instance" in words:
-        name = "instance"
-    elif "--service-name" in words:
-        name = words[words.index("--service-name") + 1]
-    else:
-        name = "jubako serve"
+        return "instance"
+    if "--service-name" in words:
+        return words[words.index("--service-name") + 1]
+    return "jubako serve"
+
+
+def _memory(process: psutil.Process) -> Memory:
     used = process.memory_full_info()
-    return Memory(name, used.rss / 2**20, used.pss / 2**20)
+    return Memory(name_of(process), used.rss / 2**20, used.pss / 2**20)

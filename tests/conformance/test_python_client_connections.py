@@ -39,8 +39,6 @@ from tests.conftest import ServerFactory
 from tests.serving import Server
 from tests.unit.cli.command import clean_environment, jubako
 
-SOURCES = Path(__file__).parents[2] / "clients" / "python" / "src"
-
 Repository = Callable[..., Path]
 
 SLOW_ECHO = "backend: echo\nlimits: {max_queue_size: 1}\nengine: {slots: 1, token_delay_s: 0.05}"
@@ -308,7 +306,7 @@ client.close()
 
 def test_a_forked_process_makes_its_own(echo_server: Server) -> None:
     command = [sys.executable, "-c", FORKED, f"127.0.0.1:{echo_server.grpc_port}"]
-    subprocess.run(command, env=clean_environment(PYTHONPATH=str(SOURCES)), check=True, timeout=60)
+    subprocess.run(command, env=clean_environment(), check=True, timeout=60)
 
 
 # --- servers that are full, silent or gone --------------------------------------------------------------------------------
