@@ -73,3 +73,25 @@ def test_every_version_is_listed_by_model_and_number() -> None:
     names = catalog(version(model="b", number=2), version(model="a", number=10), version(model="a", number=9, state="UNLOADED"))
     assert [(each.model, each.version) for each in names.versions] == [("a", 9), ("a", 10), ("b", 2)]
     assert [(each.model, each.version) for each in names.models] == [("a", 10), ("b", 2)]
+
+
+def test_an_alias_means_its_version_behind_any_name() -> None:
+    names = catalog(
+        version(number=1, served_names=["m", "x:y"], aliases=["stable", "old"]),
+        version(number=2, served_names=["m", "x:y"], aliases=["canary"], state="LOADING"),
+        version(model="n", number=3, served_names=["n", "m@taken"]),
+    )
+    for name, number in (("m@stable", 1), ("x:y@old", 1), ("m@canary", 2), ("m@taken", 3)):
+        assert names.find(name).version == number
+    for name in ("m@none", "x:y@none"):
+        with pytest.raises(ModelNotFound, match="has no alias 'none'; it has canary, old, stable"):
+            names.find(name)
+    with pytest.raises(ModelNotFound, match="'n' has no alias 'stable'; it has none"):
+        names.find("n@stable")
+
+
+def test_only_versions_of_the_policy_answer_to_a_name_without_one() -> None:
+    canary = version(number=2, aliases=["canary"], has_name=False)
+    assert catalog(version(number=1), canary).find("m").version == 1
+    assert catalog(version(number=1, state="FAILED"), canary).find("m").state == "FAILED"
+    assert [model.version for model in catalog(version(number=1), canary).models] == [1]

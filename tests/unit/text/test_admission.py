@@ -76,6 +76,21 @@ async def test_a_wait_ends_at_the_timeout_and_leaves_nothing_behind() -> None:
     assert admission.running == 0
 
 
+async def test_a_wait_ends_at_the_callers_deadline_and_says_so() -> None:
+    loop = asyncio.get_running_loop()
+    admission = Admission(1, 2, queue_timeout_s=20)
+    hasty = Recorder()
+    with await admission.enter(Recorder()):
+        hasty.caller = Caller("hasty", loop.time() + 0.01)
+        with pytest.raises(DeadlineExceeded, match="deadline that the client set"):
+            await admission.enter(hasty)
+        assert (admission.running, admission.queued, hasty.told) == (1, 0, ["queued"])
+    # One whose time is up already gets no place, though there is one.
+    with pytest.raises(DeadlineExceeded, match="deadline that the client set"):
+        await admission.enter(hasty)
+    assert admission.running == 0
+
+
 async def test_giving_back_twice_frees_one_place() -> None:
     admission = Admission(2, 0)
     first, second = await admission.enter(Recorder()), await admission.enter(Recorder())
