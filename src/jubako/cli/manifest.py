@@ -56,6 +56,14 @@ def manifest(
         str,
         typer.Option(metavar="NAME", help="Kubernetes' secret with the API keys; for Compose, their file.", show_default=False),
     ] = "",
+    env_secret: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Kubernetes' secret whose fields become variables, such as a provider's key; for Compose, their file.",
+            show_default=False,
+        ),
+    ] = "",
     repository: RepositoryOption = None,
     file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it here.", show_default=False)] = None,
 ) -> None:
@@ -77,6 +85,7 @@ def manifest(
             weights=weights,
             weights_image=weights_image,
             api_keys_secret=api_keys_secret,
+            env_secret=env_secret,
             grace_period_s=settings.grace_period_s,
         )
         _write(as_yaml(_objects(workload, orchestrator), _heading(workload, orchestrator)), file)

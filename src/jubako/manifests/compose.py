@@ -47,6 +47,7 @@ def _service(workload: Workload) -> Object:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "environment": variables(workload),
+        "env_file": [workload.env_secret] if workload.env_secret else None,
         "ports": [f"127.0.0.1:{port}:{port}" for port in (HTTP_PORT, GRPC_PORT)],
         "tmpfs": [TMP],
         "volumes": _volumes(workload) or None,

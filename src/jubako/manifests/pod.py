@@ -84,6 +84,7 @@ def container(workload: Workload, name: str, *, weights_mounted_by_us: bool) -> 
         "name": name,
         "image": workload.image,
         "env": [{"name": variable, "value": value} for variable, value in variables(workload).items()],
+        "envFrom": [{"secretRef": {"name": workload.env_secret}}] if workload.env_secret else None,
         "ports": [{"name": "http", "containerPort": HTTP_PORT}, {"name": "grpc", "containerPort": GRPC_PORT}],
         "resources": _resources(workload),
         "startupProbe": {

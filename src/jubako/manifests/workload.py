@@ -30,6 +30,7 @@ class Workload:
         weights: The mode that the image was built with.
         weights_image: What is mounted for ``mounted``: an image with the weights in its folder ``models``; "" for a volume.
         api_keys_secret: The Kubernetes secret, or the file for Compose, with the API keys; "" lets everybody in.
+        env_secret: The Kubernetes secret, or the file for Compose, whose fields become variables, such as a provider's key.
         grace_period_s: How long requests may take to finish when a container is stopped.
     """
 
@@ -43,6 +44,7 @@ class Workload:
     weights: WeightsMode = "baked"
     weights_image: str = ""
     api_keys_secret: str = ""
+    env_secret: str = ""
     grace_period_s: float = 30.0
 
     def __post_init__(self) -> None:

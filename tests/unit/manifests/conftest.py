@@ -41,6 +41,7 @@ def workload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         weights: WeightsMode = "baked",
         weights_image: str = "",
         api_keys_secret: str = "",
+        env_secret: str = "",
         grace_period_s: float = 30.0,
     ) -> Workload:
         found = read_repository(tmp_path, BACKENDS)
@@ -57,6 +58,7 @@ def workload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             weights=weights,
             weights_image=weights_image,
             api_keys_secret=api_keys_secret,
+            env_secret=env_secret,
             grace_period_s=grace_period_s,
         )
 

@@ -19,6 +19,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "an image of weights": {"weights": "mounted", "weights_image": "registry.example.com/weights@sha256:" + "1" * 64},
     "source": {"weights": "source"},
     "keys": {"api_keys_secret": "./api_keys.toml"},
+    "variables": {"env_secret": "./claude.env"},
 }
 
 

@@ -21,7 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "an image of weights": {"weights": "mounted", "weights_image": "registry.example.com/weights@sha256:" + "1" * 64},
     "source": {"weights": "source"},
     "keys": {"api_keys_secret": "smollm2-keys"},
-    "another server's model": {"name": "claude"},
+    "another server's model": {"name": "claude", "env_secret": "claude-key"},
 }
 
 
@@ -193,6 +193,12 @@ def test_only_what_must_call_out_may(fields: dict[str, Any], free: bool, workloa
     policy = made(workload, **fields)["NetworkPolicy"]["spec"]
     assert policy["egress"] == ([{}] if free else [])
     assert [port["port"] for port in policy["ingress"][0]["ports"]] == [3000, 50051]
+
+
+def test_a_secret_becomes_variables(workload: Make) -> None:
+    [container] = pod(workload, name="claude", env_secret="claude-key")["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "claude-key"}}]
+    assert "envFrom" not in pod(workload)["containers"][0]
 
 
 def test_keys_are_a_secret_that_is_mounted(workload: Make) -> None:
