@@ -25,12 +25,12 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_memory_that_depends_on_weights_that_are_not_here_must_be_said(repository: Path, tmp_path: Path) -> None:
-    cache = {"JUBAKO_CACHE_DIR": str(tmp_path / "cache")}
-    ran = jubako("manifest", "far", "--repository", repository, **cache)
+    cache = str(tmp_path / "cache")
+    ran = jubako("manifest", "far", "--repository", repository, JUBAKO_CACHE_DIR=cache)
     assert ran.returncode == 1
     assert "jubako pull far" in ran.stderr
     assert "--memory-mib" in ran.stderr
-    ran = jubako("manifest", "far", "--memory-mib", "700", "--repository", repository, **cache)
+    ran = jubako("manifest", "far", "--memory-mib", "700", "--repository", repository, JUBAKO_CACHE_DIR=cache)
     assert ran.returncode == 0
     assert "memory: 700Mi" in ran.stdout
 
