@@ -100,7 +100,7 @@ export function tensorOutputs<O extends object>(model: Interface, found: Readonl
   for (const [name, type] of Object.entries(model.outputs ?? {})) {
     const given = found[name]?.datatype;
     if (given === undefined) {
-      throw new InternalError(`The answer of '${model.name}' lacks the output '${name}', which the model names.`, { param: name });
+      throw new InternalError(`The answer of '${model.name}' lacks the output '${name}', which it names.`, { param: name });
     }
     if (given !== type.datatype) {
       const about = `The output '${name}' of '${model.name}' should be ${type.datatype}, but the server gave ${given}.`;

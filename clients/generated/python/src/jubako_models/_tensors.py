@@ -76,7 +76,7 @@ class Answer:
         array = self._arrays.get(name)
         model = self._interface.name
         if array is None:
-            raise InternalError(f"The answer of {model!r} lacks the output {name!r}, which the model names.", param=name)
+            raise InternalError(f"The answer of {model!r} lacks the output {name!r}, which it names.", param=name)
         if not np.issubdtype(array.dtype, kind):
             raise InternalError(
                 f"The output {name!r} of {model!r} should be {self._interface.outputs[name].datatype}, but the server gave "
