@@ -1,7 +1,9 @@
 /** One call, over all its attempts. */
 
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
+import { Cancelling } from "./cancelling.js";
 import { Cancelled, InvalidRequest, type JubakoError } from "./errors.js";
 import { failure } from "./failure.js";
 import type { CallOptions } from "./options.js";
@@ -24,6 +26,10 @@ export class Call {
       ...(options.traceparent !== undefined && { traceparent: plain(options.traceparent, "traceparent") }),
     };
     this.signal = options.signal;
+    if (this.signal !== undefined) {
+      // Any number of calls may share it, and each of them leaves it at its end.
+      setMaxListeners(0, this.signal);
+    }
     this.#patience = patience;
   }
 
@@ -47,13 +53,15 @@ export class Call {
     if (delayMs === undefined) {
       throw error;
     }
-    const signals = [left, this.signal].filter((each) => each !== undefined);
+    const cancelling = new Cancelling(left, this.signal);
     try {
-      await pause(delayMs, undefined, { signal: AbortSignal.any(signals) });
+      await pause(delayMs, undefined, { signal: cancelling.signal });
     } catch {
       if (this.signal?.aborted) {
         throw this.#cancelled();
       }
+    } finally {
+      cancelling.end();
     }
   }
 

@@ -11,6 +11,7 @@ import type {
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Call, isPlain } from "./call.js";
+import { Cancelling } from "./cancelling.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
 import { sessionOptions, type Tls } from "./tls.js";
@@ -111,19 +112,27 @@ export class Connection {
     call: Call,
     signal?: AbortSignal,
   ): AsyncGenerator<MessageShape<O>, undefined> {
-    const left = new AbortController();
-    const signals = [left.signal, signal, call.signal].filter((each) => each !== undefined);
-    const opened = this.#transport.stream(method, AbortSignal.any(signals), call.timeoutMs, call.headers, only(request));
-    const answers = (await opened).message[Symbol.asyncIterator]();
+    const cancelling = new Cancelling(signal, call.signal);
+    let answers: AsyncIterator<MessageShape<O>> | undefined;
     try {
+      const opened = this.#transport.stream(method, cancelling.signal, call.timeoutMs, call.headers, only(request));
+      answers = (await opened).message[Symbol.asyncIterator]();
       for (let next = await answers.next(); !next.done; next = await answers.next()) {
         yield next.value;
       }
     } finally {
-      left.abort();
-      // Until its end is read, the transport keeps a timer for the deadline.
-      await answers.next().catch(() => undefined);
+      cancelling.end();
+      await drain(answers);
     }
+  }
+}
+
+/** Reads to the end of a call that is over, until which the transport keeps a timer for its deadline. */
+async function drain(answers: AsyncIterator<unknown> | undefined): Promise<void> {
+  try {
+    while (answers !== undefined && !(await answers.next()).done) {}
+  } catch {
+    // That it was cancelled is its end.
   }
 }
 

@@ -72,7 +72,7 @@ test("a view of a part of an array is sent as that part", async () => {
 });
 
 test("a large tensor", async () => {
-  const data = Float32Array.from({ length: 2_000_000 }, (_, place) => place);
+  const data = Float32Array.from({ length: 500_000 }, (_, place) => place);
   const { OUTPUT0 } = await client.infer("identity:1", { INPUT0: { datatype: "FP32", shape: [1, data.length], data } });
   assert.deepEqual(OUTPUT0?.data, data);
 });

@@ -132,11 +132,17 @@ test("vectors, an order, scores and classes", async () => {
   assert.ok((classes?.probabilities.get(classes.label) ?? 0) >= 0.5);
 });
 
-test("many at once share a connection", async () => {
+test("many at once share a connection, and a signal", async (context) => {
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => warnings.push(warning);
+  process.on("warning", warned);
+  context.after(() => process.off("warning", warned));
+  const { signal } = new AbortController();
   const numbers = Array.from({ length: 50 }, (_, number) => `number ${number}`);
-  const answers = await Promise.all(numbers.map((words) => client.chat("echo", words)));
+  const answers = await Promise.all(numbers.map((words) => client.chat("echo", words, { signal })));
   assert.deepEqual(
     answers.map((answer) => answer.text),
     numbers,
   );
+  assert.deepEqual(warnings, []);
 });
