@@ -1,4 +1,4 @@
-"""`jubako push` and `jubako pull oci://` as processes, with a real registry; skopeo is another reader of what they push."""
+"""`jubako push` and `jubako pull oci://` with a real registry; skopeo is another reader of what they push."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -39,7 +40,7 @@ pytestmark = needs_registry
 CONTENT = random.Random(21).randbytes(2_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 MODELS = Path(__file__).parents[1] / "models"
-Jubako = Callable[..., "subprocess.CompletedProcess[str]"]
+Jubako = Callable[..., "Ended"]
 
 needs_skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed: apt-get install skopeo")
 
@@ -73,11 +74,22 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def jubako(tmp_path: Path, models: Path) -> Jubako:
-    def run(*arguments: str | Path, cache: str = "cache", **variables: str) -> subprocess.CompletedProcess[str]:
-        where = {"JUBAKO_CACHE_DIR": str(tmp_path / cache), "JUBAKO_REPOSITORY": str(models), **variables}
-        return run_jubako(*arguments, cwd=tmp_path, **where)
+def jubako(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Jubako:
+    """The command without a process of its own, which takes a second to start; two tests below run the real one."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path, cache: str = "cache") -> Ended:
+        environment = {"JUBAKO_CACHE_DIR": str(tmp_path / cache), "JUBAKO_REPOSITORY": str(models)}
+        ended = CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)
+        return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
     return run
 
@@ -146,6 +158,44 @@ def test_another_version_joins_an_entry(jubako: Jubako, target: str, tmp_path: P
     assert (tmp_path / "taken/chat/model.yaml").read_text() == "backend: echo\n"
 
 
+def test_code_is_copied_and_weights_are_not(jubako: Jubako, target: str, models: Path, tmp_path: Path) -> None:
+    """Of a model whose code lies in its version folder, and whose weights are elsewhere."""
+    (tmp_path / "w.bin").write_bytes(CONTENT)
+    entry = models / "coded"
+    (entry / "1/sub").mkdir(parents=True)
+    (entry / "model.yaml").write_text("backend: python\n")
+    (entry / "1/model.py").write_text("class Model: ...")
+    (entry / "1/sub/table.txt").write_text("a\n")
+    (entry / "1/version.yaml").write_text(f"source: file:{tmp_path}/w.bin\n")
+    pushed = jubako("push", "coded", target)
+    assert pushed.returncode == 0, pushed.stderr
+    pulled = jubako("pull", pushed.stdout.strip(), "--into", "taken", cache="empty")
+    assert pulled.returncode == 0, pulled.stderr
+    taken = tmp_path / "taken/coded"
+    assert sorted(path.relative_to(taken).as_posix() for path in taken.rglob("*") if path.is_file()) == [
+        "1/model.py",
+        "1/sub/table.txt",
+        "1/version.yaml",
+        "model.yaml",
+    ]
+    weights = jubako("pull", "coded", "--repository", "taken", cache="empty").stdout.removeprefix("coded:1  ").strip()
+    assert (Path(weights).name, Path(weights).read_bytes()) == ("w.bin", CONTENT)
+
+
+def test_a_file_that_is_loaded_has_its_neighbours(jubako: Jubako, target: str, models: Path) -> None:
+    entry = models / "graph"
+    (entry / "1").mkdir(parents=True)
+    (entry / "model.yaml").write_text("backend: onnx\nsource: g.onnx\n")
+    (entry / "1/g.onnx").write_bytes(b"graph")
+    (entry / "1/g.onnx.data").write_bytes(CONTENT)
+    pushed = jubako("push", "graph", target)
+    assert pushed.returncode == 0, pushed.stderr
+    jubako("pull", pushed.stdout.strip(), "--into", "taken", cache="empty")
+    weights = Path(jubako("pull", "graph", "--repository", "taken", cache="empty").stdout.removeprefix("graph:1  ").strip())
+    assert sorted(path.name for path in weights.parent.iterdir()) == ["g.onnx", "g.onnx.data"]
+    assert weights.name == "g.onnx"
+
+
 def test_pull_without_a_repository_only_fetches(jubako: Jubako, target: str) -> None:
     pushed = jubako("push", "chat:1", target).stdout.strip()
     pulled = jubako("pull", f"{target.replace('oci+http', 'oci')}:1", "--plain-http", cache="empty")
@@ -185,10 +235,9 @@ def test_a_killed_push_is_continued(jubako: Jubako, models: Path, tmp_path: Path
         (["pull", "oci://127.0.0.1:1/x@sha256:12"], 2, "has a digest that is none"),
     ],
 )
-def test_what_is_said_wrongly(models: Path, tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
-    environment = {"JUBAKO_CACHE_DIR": str(tmp_path / "cache"), "JUBAKO_REPOSITORY": str(models)}
-    ended = CliRunner().invoke(app, arguments, env=environment)
-    assert (ended.exit_code, ended.stdout) == (status, "")
+def test_what_is_said_wrongly(jubako: Jubako, arguments: list[str], status: int, message: str) -> None:
+    ended = jubako(*arguments)
+    assert (ended.returncode, ended.stdout) == (status, "")
     assert message in ended.stderr
 
 

@@ -15,7 +15,7 @@ import pytest
 from jubako.errors import ConfigurationError
 from jubako.oci.credentials import find_credentials
 from jubako.oci.manifest import IMAGE_CONFIG, MANIFEST, TITLE, Descriptor, Manifest, described, encoded
-from jubako.oci.modelpack import ARTIFACT, CONFIG, FILE_PATH, WEIGHT, WEIGHTS
+from jubako.oci.modelpack import ARTIFACT, CONFIG, FILE_PATH, WEIGHT, WEIGHTS_FILE, WEIGHTS_FOLDER
 from jubako.oci.reference import parse_reference
 from jubako.oci.remote import RemoteRepository
 from jubako.oci.upload import push_blob
@@ -137,11 +137,14 @@ def test_only_what_is_wanted_travels(registry: Registry, place: str, cache: Cach
 
 def test_an_artifact_says_which_of_its_files_are_weights(place: str, cache: Cache) -> None:
     entry = file("model.yaml", b"backend: echo")
-    one = push(place, [entry, file("1/w.gguf")], annotations={WEIGHTS: "1/w.gguf"})
+    one = push(place, [entry, file("1/w.gguf")], annotations={WEIGHTS_FOLDER: "1", WEIGHTS_FILE: "w.gguf"})
     assert (fetch(one, cache, DIGEST).name, fetch(one, cache).read_bytes()) == ("w.gguf", CONTENT)
-    several = push(place, [entry, file("1/w.bin"), file("1/sub/c.json", b"{}")], annotations={WEIGHTS: "1"})
+    layers = [entry, file("1/w.bin"), file("1/sub/c.json", b"{}"), file("1/version.yaml", b"engine: {}")]
+    several = push(place, layers, annotations={WEIGHTS_FOLDER: "1"})
     assert files(fetch(several, cache, {"w.bin": DIGEST})) == {"w.bin": CONTENT, "sub/c.json": b"{}"}
-    assert sorted(files(fetch(f"{several}/.", cache))) == ["1/sub/c.json", "1/w.bin", "model.yaml"]
+    assert sorted(files(fetch(f"{several}/.", cache))) == ["1/sub/c.json", "1/version.yaml", "1/w.bin", "model.yaml"]
+    beside = push(place, layers, annotations={WEIGHTS_FOLDER: "1", WEIGHTS_FILE: "w.bin"})
+    assert (fetch(beside, cache, DIGEST).name, sorted(files(fetch(beside, cache).parent))) == ("w.bin", ["sub/c.json", "w.bin"])
 
 
 def test_nothing_travels_that_is_in_the_cache(registry: Registry, place: str, cache: Cache) -> None:
@@ -180,7 +183,7 @@ def test_a_damaged_blob_is_refused_and_not_kept(registry: Registry, place: str, 
     assert files(fetch(pinned, cache)) == {"w.gguf": content}
 
 
-def test_the_digest_of_the_entry_is_compared_before_anything_travels(registry: Registry, place: str, cache: Cache) -> None:
+def test_the_digest_of_the_entry_is_compared(place: str, cache: Cache) -> None:
     pinned = push(place, [file("w.gguf")])
     with pytest.raises(
         ConfigurationError, match=rf"w\.gguf in .* has the SHA-256 digest {DIGEST}, but the entry pins {'0' * 64}"

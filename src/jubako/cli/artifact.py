@@ -13,10 +13,10 @@ from jubako.cli.terminal import err, out, remark
 from jubako.errors import ConfigurationError
 from jubako.oci.credentials import find_credentials
 from jubako.oci.manifest import decoded
-from jubako.oci.modelpack import CONFIG, ModelConfig
+from jubako.oci.modelpack import CONFIG, WEIGHTS_FOLDER, ModelConfig
 from jubako.oci.reference import PLAIN_SCHEME, SCHEME, Reference, parse_reference
 from jubako.oci.remote import RemoteRepository
-from jubako.repository.artifacts import Added, add_entry, artifact_of, push_artifact
+from jubako.repository.artifacts import Added, Fetched, add_entry, artifact_of, push_artifact
 from jubako.repository.cache import Cache, human_size
 from jubako.repository.entry import read_entry
 from jubako.repository.model import Model, Version
@@ -65,19 +65,18 @@ def pull_artifact(reference: Reference, into: Path | None, cache: Cache) -> None
     Raises:
         ConfigurationError: it is not to be had, is damaged, or is no model.
     """
-    credentials = find_credentials(reference)
-    with RemoteRepository(reference, credentials) as remote:
+    with RemoteRepository(reference, find_credentials(reference)) as remote:
         pinned = reference.pinned(remote.document(reference.wanted).descriptor.digest)
-        config = _config(remote, pinned) if into else None
+        model, weights_folder = _described(remote, pinned) if into else ("", "")
     source = RegistrySource(pinned, EVERYTHING)
     with download_bar(err) as progress:
         folder = fetch_source(source, cache, progress)
-    files = cache.find(str(source))
-    assert files is not None
-    if into is None or config is None:
+    if into is None:
         out.print(Text(f"{pinned.source}  {folder}"))
         return
-    added = add_entry(pinned, files, config, cache, into)
+    files = cache.find(str(source))
+    assert files is not None
+    added = add_entry(Fetched(pinned, model, weights_folder, files.files), cache, into)
     if added.kept:
         remark(f"{into / added.name} was there, with other files than the artifact's. They were left as they are.")
     _prepare(added, into, cache)
@@ -94,8 +93,8 @@ def _prepare(added: Added, into: Path, cache: Cache) -> None:
             fetch_weights(version, cache, Silent())
 
 
-def _config(remote: RemoteRepository, pinned: Reference) -> ModelConfig:
-    """What the artifact says of itself.
+def _described(remote: RemoteRepository, pinned: Reference) -> tuple[str, str]:
+    """The name of the model that an artifact holds, and the folder of its weights.
 
     Raises:
         ConfigurationError: it is no artifact of a model.
@@ -106,7 +105,8 @@ def _config(remote: RemoteRepository, pinned: Reference) -> ModelConfig:
             f"{pinned} is no artifact of a model, so no entry can be made of it. It may be the source of a version: "
             f"`source: {pinned.source}`."
         )
-    return decoded(remote.read(manifest.config, _LARGEST_CONFIG), ModelConfig, f"The configuration of {pinned}")
+    config = decoded(remote.read(manifest.config, _LARGEST_CONFIG), ModelConfig, f"The configuration of {pinned}")
+    return config.descriptor.name, manifest.annotations.get(WEIGHTS_FOLDER, "")
 
 
 def _origin(version: Version, target: Reference) -> str | None:

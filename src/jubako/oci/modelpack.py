@@ -18,8 +18,10 @@ FILE_PATH = "org.cncf.model.filepath"
 GUESSED = "org.cncf.model.file.mediatype.untested"
 """Of a layer: ``true`` where its type was told by the file's name alone."""
 
-WEIGHTS = "jubako.weights"
-"""Of an artifact that `jubako push` has made: the path of the file or folder that an engine is given."""
+WEIGHTS_FOLDER = "jubako.weights"
+"""Of an artifact that `jubako push` has made: the folder with its weights, as against code and texts."""
+WEIGHTS_FILE = "jubako.weights.file"
+"""Of such an artifact: the file in that folder that is loaded; absent if the folder itself is."""
 
 _CONFIG_SUFFIXES = {".json", ".jsonl", ".yaml", ".yml", ".toml", ".txt", ".jinja", ".jinja2", ".pbtxt", ".vocab", ".model"}
 _CODE_SUFFIXES = {".py", ".sh"}

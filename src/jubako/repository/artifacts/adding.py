@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from jubako.errors import ConfigurationError
-from jubako.oci.modelpack import ModelConfig
 from jubako.oci.reference import Reference
-from jubako.repository.cache import Cache, Manifest, StoredFile
+from jubako.repository.cache import Cache, StoredFile
 from jubako.repository.document import Document
 from jubako.repository.entry import MODEL_FILE, is_entry, is_entry_name
 from jubako.repository.source import RegistrySource
 from jubako.repository.triton.translation import CONFIG_FILE
 from jubako.repository.versions import VERSION_FILE
 
-_OF_VERSION = re.compile(r"(?P<number>[1-9][0-9]{0,8})/(?P<rest>.+)")
+_OF_VERSION = re.compile(r"[1-9][0-9]{0,8}/")
 
 
 @dataclass(frozen=True)
@@ -38,43 +37,52 @@ class Added:
     kept: bool
 
 
-def add_entry(reference: Reference, files: Manifest, config: ModelConfig, cache: Cache, repository: Path) -> Added:
+@dataclass(frozen=True)
+class Fetched:
+    """An artifact whose files are in the cache.
+
+    Attributes:
+        reference: By digest.
+        model: The name that it gives its model.
+        weights_folder: The folder of its weights; empty if it has none.
+    """
+
+    reference: Reference
+    model: str
+    weights_folder: str
+    files: Sequence[StoredFile]
+
+
+def add_entry(artifact: Fetched, cache: Cache, repository: Path) -> Added:
     """Add the version that an artifact holds to a repository; an entry of the same name gets another version.
 
     Args:
-        reference: The artifact, by its digest.
-        files: All of its files, which are in the cache.
-        config: What it says of itself.
         repository: Made if it is not there.
 
     Raises:
         ConfigurationError: the artifact holds no entry, or the repository has that version already.
     """
-    return _Addition(reference, files, config, cache, repository).add()
+    return _Addition(artifact, cache, repository).add()
 
 
 class _Addition:
-    def __init__(self, reference: Reference, files: Manifest, config: ModelConfig, cache: Cache, repository: Path) -> None:
-        self.reference = reference
+    def __init__(self, artifact: Fetched, cache: Cache, repository: Path) -> None:
+        self.artifact = artifact
         self.cache = cache
         self.repository = repository
-        self.general: dict[str, StoredFile] = {}
-        self.particular: dict[str, StoredFile] = {}
-        numbers: set[int] = set()
-        for file in files.files:
-            if match := _OF_VERSION.fullmatch(file.path):
-                numbers.add(int(match["number"]))
-                self.particular[match["rest"]] = file
-            else:
-                self.general[file.path] = file
+        self.general = {file.path: file for file in artifact.files if not _OF_VERSION.match(file.path)}
+        self.particular = {file.path.partition("/")[2]: file for file in artifact.files if _OF_VERSION.match(file.path)}
+        numbers = {int(file.path.partition("/")[0]) for file in self.particular.values()}
         if not {MODEL_FILE, CONFIG_FILE} & self.general.keys() or len(numbers) != 1:
             raise ConfigurationError(
-                f"{reference} holds no entry with one version, as `jubako push` makes them. It may be the source of a version: "
-                f"`source: {reference.source}`."
+                f"{artifact.reference} holds no entry with one version, as `jubako push` makes them. It may be the source of a "
+                f"version: `source: {artifact.reference.source}`."
             )
-        self.name, self.number = config.descriptor.name, numbers.pop()
-        if not is_entry_name(self.name):
-            raise ConfigurationError(f"{reference} calls its model {self.name[:80]!r}, which can't be the name of an entry.")
+        if not is_entry_name(artifact.model):
+            raise ConfigurationError(
+                f"{artifact.reference} calls its model {artifact.model[:80]!r}, which can't be the name of an entry."
+            )
+        self.name, self.number = artifact.model, numbers.pop()
         self.entry = repository / self.name
 
     def add(self) -> Added:
@@ -105,20 +113,24 @@ class _Addition:
             shutil.rmtree(building, ignore_errors=True)
 
     def _write_entry(self, folder: Path) -> None:
-        for path, file in self.general.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.cache.blob(file.sha256), target)
+        self._copy(self.general, folder)
         (folder / str(self.number)).mkdir()
         self._write_version(folder / str(self.number))
 
     def _write_version(self, folder: Path) -> None:
-        described = self.particular.get(VERSION_FILE)
-        said = Document.read(self.cache.blob(described.sha256)).fields if described else {}
-        fields: dict[str, object] = {name: value for name, value in said.items() if name != "source"}
-        if self.particular.keys() - {VERSION_FILE}:
-            fields["source"] = str(RegistrySource(self.reference))
-        (folder / VERSION_FILE).write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=200))
+        inside = f"{self.artifact.weights_folder}/"
+        self._copy({path: file for path, file in self.particular.items() if not file.path.startswith(inside)}, folder)
+        if self.artifact.weights_folder:
+            described = self.particular.get(VERSION_FILE)
+            said = Document.read(self.cache.blob(described.sha256)).fields if described else {}
+            fields = {**said, "source": str(RegistrySource(self.artifact.reference))}
+            (folder / VERSION_FILE).write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=200))
+
+    def _copy(self, files: Mapping[str, StoredFile], folder: Path) -> None:
+        for path, file in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.cache.blob(file.sha256), target)
 
     def _is_same(self) -> bool:
         """Whether the entry that is there has the files of the artifact."""

@@ -3,7 +3,7 @@
 ::
 
     model.yaml, README.md, labels.txt ...   the files of the entry
-    1/model.gguf ...                        the version's own, and its weights
+    1/model.gguf ...                        the version's own, and its weights; in 1/weights if they are elsewhere and it has both
     1/version.yaml                          only if it says something else than where the weights are
 
 The same content makes the same bytes, wherever the weights have come from and whenever it is pushed, so it has the same digest.
@@ -26,12 +26,15 @@ from jubako.repository.cache import Cache
 from jubako.repository.document import Document
 from jubako.repository.model import Model, Version
 from jubako.repository.progress import Progress, Silent
-from jubako.repository.source import LocalSource, RemoteSource
+from jubako.repository.source import LocalSource, RemoteSource, Source
 from jubako.repository.sources import fetch_weights
 from jubako.repository.versions import VERSION_FILE, version_numbers
 
 _ABOUT_OTHERS = {"source", "sha256", "versions", "aliases"}
 """What model.yaml says of where weights are, and of other versions, is not so in an artifact."""
+
+_BESIDE = "weights"
+"""The folder of weights that would be mixed with files of the version otherwise."""
 
 _WORTH_SHOWING = 16 * 1024 * 1024  # bytes; what is smaller is read in no time
 
@@ -78,7 +81,8 @@ def artifact_of(model: Model, version: Version, cache: Cache, progress: Progress
         "org.opencontainers.image.version": str(version.number),
         "org.opencontainers.image.description": model.config.description,
         "org.opencontainers.image.licenses": model.config.license,
-        modelpack.WEIGHTS: files.weights,
+        modelpack.WEIGHTS_FOLDER: files.weights_folder,
+        modelpack.WEIGHTS_FILE: files.weights_file,
     }
     manifest = Manifest(
         media_type=MANIFEST,
@@ -105,7 +109,8 @@ class _Files:
     """The files of one version and its entry, as layers by their paths in the artifact.
 
     Attributes:
-        weights: The path of what the engine is given; empty if the version has no weights.
+        weights_folder: The folder of the weights; empty if the version has none.
+        weights_file: The file in it that is loaded; empty if it is the folder itself.
     """
 
     def __init__(self, model: Model, version: Version, cache: Cache, progress: Progress) -> None:
@@ -115,32 +120,48 @@ class _Files:
         self.progress = progress
         self.folder = str(version.number)
         self.layers: dict[str, Layer] = {}
-        self.weights = ""
+        self.weights_folder = ""
+        self.weights_file = ""
 
     def gather(self) -> None:
         versions = {str(number) for number in version_numbers(self.model.folder)}
         for path, file in _files_in(self.model.folder, versions | {ALIASES_FILE}):
             self._add(path, file)
         self._leave_out_others()
-        root = self._add_version()
-        self._describe_version(root)
-
-    def _add_version(self) -> str:
-        """Add the version's own files and its weights; returns the path of the weights in the version's folder."""
         if self.version.folder != self.model.folder:
             for path, file in _files_in(self.version.folder, {VERSION_FILE}):
                 self._add(f"{self.folder}/{path}", file)
-        place = fetch_weights(self.version, self.cache, self.progress)
         source = self.version.source
-        if place is None or source is None:
-            return ""
+        root = ""
         if isinstance(source, LocalSource):
+            root = self._find_weights(source)
+        elif source:
+            root = self._add_weights(source)
+        self._describe_version(root)
+
+    def _find_weights(self, source: LocalSource) -> str:
+        """Of weights among the version's own files, what is loaded, relative to the version's folder."""
+        if not self.model.declaration.needs_weights:  # it is code, which is loaded from where it lies
             return source.path
+        if f"{self.folder}/{source.path}" in self.layers:
+            folder, _, self.weights_file = f"{self.folder}/{source.path}".rpartition("/")
+            self.weights_folder = folder
+        else:
+            self.weights_folder = self.folder if source.path == "." else f"{self.folder}/{source.path}"
+        return source.path
+
+    def _add_weights(self, source: Source) -> str:
+        """Add weights that are elsewhere: to the version's own files, or beside them if there are some."""
+        place = fetch_weights(self.version, self.cache, self.progress)
+        assert place is not None
+        alone = not any(path.startswith(f"{self.folder}/") for path in self.layers)
+        self.weights_folder = self.folder if alone else f"{self.folder}/{_BESIDE}"
+        self.weights_file = place.name if place.is_file() else ""
         known = self._known_digests(source) if isinstance(source, RemoteSource) else {}
         inside = [(place.name, place)] if place.is_file() else list(_files_in(place, set()))
         for path, file in inside:
-            self._add(f"{self.folder}/{path}", file, known.get(path, ""))
-        return place.name if place.is_file() else "."
+            self._add(f"{self.weights_folder}/{path}", file, known.get(path, ""))
+        return "/".join(filter(None, ["" if alone else _BESIDE, self.weights_file])) or "."
 
     def _known_digests(self, source: RemoteSource) -> Mapping[str, str]:
         """Of what the cache has brought: nothing that was verified when it came is read again to know its digest."""
@@ -157,10 +178,8 @@ class _Files:
         said = Document.read(file).fields if self.version.folder != self.model.folder and file.is_file() else {}
         fields = {name: value for name, value in said.items() if name not in {"source", "sha256"}}
         inside = sorted({path.split("/")[1] for path in self.layers if path.startswith(f"{self.folder}/")})
-        if root:
-            self.weights = self.folder if root == "." else f"{self.folder}/{root}"
-            if root != (inside[0] if len(inside) == 1 else "."):  # what would be taken if nothing were said
-                fields["source"] = root
+        if root and root != (inside[0] if len(inside) == 1 else "."):  # what would be taken if nothing were said
+            fields["source"] = root
         if fields or not inside:
             self._add_text(f"{self.folder}/{VERSION_FILE}", fields)
 

@@ -159,10 +159,9 @@ class Fetching:
             return self._fetch_files(source, files, pins, client)
 
     def _fetch_files(self, source: HubSource | UrlSource, files: list[RemoteFile], pins: Pins, client: httpx.Client) -> Manifest:
-        one = isinstance(source, UrlSource) or (len(files) == 1 and files[0].path == source.file)
-        named = _named_pins(pins, [file.path for file in files], one)
+        root = files[0].path if isinstance(source, UrlSource) else source.file or ""
+        named = _named_pins(pins, [file.path for file in files], root)
         stored = [self._download(file, named.get(file.path), client).into_cache() for file in files]
-        root = files[0].path if one else (source.file or "") if isinstance(source, HubSource) else ""
         return Manifest(str(source), stored, root)
 
     def _fetch_package(self, source: PackageSource, pins: Pins, client: httpx.Client) -> Manifest:
@@ -188,15 +187,13 @@ class Fetching:
         return manifest
 
     def _check_unpacked(self, manifest: Manifest, pins: Pins, where: str) -> None:
-        one = len(manifest.files) == 1 and manifest.files[0].path == manifest.root
-        named = _named_pins(pins, [file.path for file in manifest.files], one)
+        named = _named_pins(pins, [file.path for file in manifest.files], manifest.root)
         for file in manifest.files:
             pinned = named.get(file.path, file.sha256).lower()
             if file.sha256 != pinned:
-                self.cache.blob(file.sha256).unlink(missing_ok=True)
                 raise ConfigurationError(
                     f"{file.path} in {where} has the SHA-256 digest {file.sha256}, but the entry pins {pinned}. "
-                    "It was removed. If the new content is wanted, pin its digest."
+                    "If the new content is wanted, pin its digest."
                 )
 
     def _download(self, file: RemoteFile, pinned: str | None, client: httpx.Client) -> Download:
@@ -209,16 +206,16 @@ def _file_name(source: RemoteSource) -> str | None:
     return source.file_name if isinstance(source, UrlSource) else source.file
 
 
-def _named_pins(pins: Pins, paths: list[str], one: bool) -> Mapping[str, str]:
-    """The pins by path.
+def _named_pins(pins: Pins, paths: list[str], root: str) -> Mapping[str, str]:
+    """The pins by path; a digest alone is that of the file that is loaded.
 
     Raises:
         ConfigurationError: a digest is pinned for a folder, or for a file that is not there.
     """
     if isinstance(pins, str):
-        if not one:
+        if root not in paths:
             raise ConfigurationError("The source is a folder: pin its files, as a mapping from path to digest under sha256.")
-        return {paths[0]: pins}
+        return {root: pins}
     named = pins or {}
     if missing := sorted(set(named) - set(paths)):
         raise ConfigurationError(
@@ -229,10 +226,9 @@ def _named_pins(pins: Pins, paths: list[str], one: bool) -> Mapping[str, str]:
 
 def _accepts(pins: Pins, manifest: Manifest) -> bool:
     """Whether what is in the cache is what the entry pins."""
-    if isinstance(pins, str):
-        return len(manifest.files) == 1 and manifest.files[0].sha256 == pins.lower()
     held = {file.path: file.sha256 for file in manifest.files}
-    return all(held.get(path) == digest.lower() for path, digest in (pins or {}).items())
+    named = {manifest.root: pins} if isinstance(pins, str) else pins or {}
+    return all(held.get(path) == digest.lower() for path, digest in named.items())
 
 
 def _size(path: Path) -> int:

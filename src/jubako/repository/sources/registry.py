@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jubako.errors import ConfigurationError
 from jubako.oci.manifest import IMAGE_CONFIGS, TITLE, Descriptor
-from jubako.oci.modelpack import FILE_PATH, WEIGHTS
+from jubako.oci.modelpack import FILE_PATH, WEIGHTS_FILE, WEIGHTS_FOLDER
 from jubako.oci.remote import RemoteRepository
 from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.problem import nearest
@@ -16,6 +16,7 @@ from jubako.repository.source import RegistrySource, inner_path
 from jubako.repository.sources.download import Download, RemoteFile
 from jubako.repository.sources.layers import Change, Compression, Layer, check_readable, compression_of
 from jubako.repository.sources.overlay import Overlay
+from jubako.repository.versions import VERSION_FILE
 
 EVERYTHING = "."
 """As the file of a source: all files of the artifact, and not only its weights."""
@@ -49,16 +50,24 @@ class RegistryFiles:
         descriptor, manifest = self.remote.manifest(self.source.reference.wanted)
         what = f"{self.source.reference.name}@{descriptor.digest}"
         below = _IMAGE_FOLDER if manifest.config.media_type in IMAGE_CONFIGS else ""
-        wanted = inner_path(self.source.file or manifest.annotations.get(WEIGHTS, EVERYTHING), f"the artifact {what}")
+        start, root = self._place(manifest.annotations, what)
+        wanted = root if start == EVERYTHING else start
         files, names = self._files(manifest.layers, wanted, below, what)
         chosen = {path: file for path, file in files.items() if _is_in(path, wanted)}
         if not chosen:
             raise ConfigurationError(_nothing(what, wanted, below, {*files, *names}))
-        # Of weights that the artifact itself tells from its other files, the place in it is of no interest.
-        start = "" if self.source.file or wanted == EVERYTHING else wanted.rpartition("/")[0] if wanted in chosen else wanted
-        stored = [StoredFile(path[len(start) :].lstrip("/"), file.sha256, file.size) for path, file in chosen.items()]
-        root = "" if wanted == EVERYTHING else wanted[len(start) :].lstrip("/")
-        return Manifest(str(self.source), stored, root)
+        inside = 0 if start == EVERYTHING else len(f"{start}/")
+        stored = [StoredFile(path[inside:], file.sha256, file.size) for path, file in chosen.items()]
+        # In a folder with weights, version.yaml is none of them.
+        stored = [file for file in stored if start == EVERYTHING or file.path != VERSION_FILE]
+        return Manifest(str(self.source), stored, "" if root == EVERYTHING else root)
+
+    def _place(self, annotations: Mapping[str, str], what: str) -> tuple[str, str]:
+        """The folder that is taken for the weights', and in it what is loaded."""
+        if self.source.file or WEIGHTS_FOLDER not in annotations:
+            return EVERYTHING, self.source.file or EVERYTHING
+        folder, file = annotations[WEIGHTS_FOLDER], annotations.get(WEIGHTS_FILE, EVERYTHING)
+        return inner_path(folder, f"the artifact {what}"), inner_path(file, f"the artifact {what}")
 
     def _files(self, layers: Sequence[Descriptor], wanted: str, below: str, what: str) -> tuple[dict[str, StoredFile], list[str]]:
         """The files by their paths, fetched; and the paths of all that are layers of their own, fetched or not."""
