@@ -43,5 +43,6 @@ def test_the_page_lists_every_endpoint_and_the_browser_complains_of_nothing(serv
     )
     for path in ("/v1/chat/completions", "/v1/models/{model}", "/readyz"):
         assert f'data-path="{path}"' in ran.stdout
+    assert "<span>Authorize</span>" in ran.stdout, "where a person puts a key"
     # A script or style that the page's own security policy forbids, such as one of another host, is told on the console.
     assert [line for line in ran.stderr.splitlines() if ":CONSOLE" in line] == []
