@@ -10,10 +10,13 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.unit.cli.command import clean_environment
+
 ROOT = Path(__file__).parents[3]
 PYTHON_CLIENT = ROOT / "clients" / "python" / "src"
 NODE_CLIENT = ROOT / "clients" / "typescript"
 NODE_TOOLS = NODE_CLIENT / "node_modules" / ".bin"
+PYRIGHT = "pyright@1.1.414"
 BIOME = {
     "files": {"includes": ["**", "!node_modules", "!**/dist"]},
     "formatter": {"indentStyle": "space", "lineWidth": 130},
@@ -30,7 +33,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     ran = subprocess.run(
         command,
         cwd=cwd,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", **environment},
+        env=clean_environment(**environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -48,6 +51,18 @@ def check_types(source: Path, *modules: str) -> None:
     named = [word for module in modules for word in ("-p", module)]
     paths = f"{source}:{PYTHON_CLIENT}"
     run(sys.executable, "-m", "mypy", *arguments, *named, cwd=source, MYPYPATH=paths)
+
+
+def check_types_with_pyright(source: Path) -> None:
+    """pyright, as strictly as it can, for all that is below `source`."""
+    settings = {
+        "include": ["."],
+        "extraPaths": [str(source), str(PYTHON_CLIENT)],
+        "typeCheckingMode": "strict",
+        "pythonVersion": "3.10",
+    }
+    (source / "pyrightconfig.json").write_text(json.dumps(settings))
+    run("npx", "--yes", PYRIGHT, "--pythonpath", sys.executable, cwd=source)
 
 
 def examples(page: Path) -> str:

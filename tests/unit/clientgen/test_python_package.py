@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,13 @@ from jubako_client.options import CallOptions
 
 from jubako.clientgen.package import Package
 from jubako.clientgen.python.emitter import python_files
-from tests.unit.clientgen.checking import check_style, check_types, examples
+from tests.unit.clientgen.checking import check_style, check_types, check_types_with_pyright, examples
 from tests.unit.clientgen.conftest import MADE
 from tests.unit.clientgen.models import NASTY, tensor, tensor_model
 
 USE = """\
 import numpy as np
-from jubako_client import AsyncClient, Client
+from jubako_client import Client
 from nasty_models import AsyncModels, ModelName, Models, TensorsOutputs
 from nasty_models.tensors import NP_LABELS, NpLabel
 
@@ -78,6 +79,13 @@ def test_it_and_its_use_are_typed(python_package: Path, tmp_path: Path) -> None:
     (python_package / "src" / "use.py").write_text(USE)
     (python_package / "src" / "readme.py").write_text(examples(python_package / "README.md"))
     check_types(python_package / "src", "nasty_models", "use", "readme")
+
+
+@pytest.mark.skipif(shutil.which("npx") is None, reason="pyright is a package of npm")
+def test_pyright_finds_nothing_in_it(python_package: Path, tmp_path: Path) -> None:
+    shutil.copytree(python_package / "src" / "nasty_models", tmp_path / "nasty_models")
+    (tmp_path / "use.py").write_text(USE)
+    check_types_with_pyright(tmp_path)
 
 
 def test_wrong_uses_are_refused_before_they_run(python_package: Path) -> None:
