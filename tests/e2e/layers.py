@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.e2e.machine import Machine
 
 @dataclass(frozen=True)
 class Unpacked:
-    """An image as files: its configuration, and its layers from the lowest."""
+    """An image as files: its configuration, and its layers as tar files, from the lowest."""
 
     configuration: dict[str, Any]
     layers: tuple[Path, ...]
@@ -42,7 +43,7 @@ class Unpacked:
         found = {text for text in texts if text in configuration}
         for layer in self.layers:
             rest = b""
-            with gzip.open(layer) if layer.read_bytes()[:2] == b"\x1f\x8b" else layer.open("rb") as stream:
+            with layer.open("rb") as stream:
                 while part := stream.read(4 * 1024 * 1024):
                     found |= {text for text in texts if text.encode() in rest + part}
                     rest = part[-200:]
@@ -63,4 +64,13 @@ def unpack(machine: Machine, image: str, folder: Path) -> Unpacked:
     machine.run("skopeo", "copy", "--src-tls-verify=false", f"docker://{image}", f"dir:{folder}")
     manifest = json.loads((folder / "manifest.json").read_text())
     configuration = json.loads((folder / manifest["config"]["digest"].partition(":")[2]).read_text())
-    return Unpacked(configuration, tuple(folder / layer["digest"].partition(":")[2] for layer in manifest["layers"]))
+    return Unpacked(configuration, tuple(_plain(folder / layer["digest"].partition(":")[2]) for layer in manifest["layers"]))
+
+
+def _plain(layer: Path) -> Path:
+    """The layer without compression."""
+    plain = layer.with_suffix(".tar")
+    with gzip.open(layer) as packed, plain.open("wb") as file:
+        shutil.copyfileobj(packed, file, 1024 * 1024)
+    layer.unlink()
+    return plain
