@@ -194,6 +194,15 @@ def test_a_file_that_is_loaded_has_its_neighbours(jubako: Jubako, target: str, m
     weights = Path(jubako("pull", "graph", "--repository", "taken", cache="empty").stdout.removeprefix("graph:1  ").strip())
     assert sorted(path.name for path in weights.parent.iterdir()) == ["g.onnx", "g.onnx.data"]
     assert weights.name == "g.onnx"
+    again = jubako("push", "graph", f"{target}-again", "--repository", "taken", cache="empty")
+    assert again.stdout.partition("@")[2] == pushed.stdout.partition("@")[2] != ""
+
+
+def test_what_the_entry_pins_is_compared_before_it_is_pushed(jubako: Jubako, target: str, models: Path) -> None:
+    (models / "chat/2/w.gguf").write_bytes(CONTENT[:-1])
+    refused = jubako("push", "chat:2", target)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"but the entry pins {DIGEST}" in refused.stderr
 
 
 def test_pull_without_a_repository_only_fetches(jubako: Jubako, target: str) -> None:

@@ -131,46 +131,40 @@ class _Files:
         if self.version.folder != self.model.folder:
             for path, file in _files_in(self.version.folder, {VERSION_FILE}):
                 self._add(f"{self.folder}/{path}", file)
+        place = fetch_weights(self.version, self.cache, self.progress)
         source = self.version.source
-        root = ""
         if isinstance(source, LocalSource):
             root = self._find_weights(source)
-        elif source:
-            root = self._add_weights(source)
+        else:
+            root = self._add_weights(source, place) if source and place else ""
         self._describe_version(root)
 
     def _find_weights(self, source: LocalSource) -> str:
         """Of weights among the version's own files, what is loaded, relative to the version's folder."""
-        if not self.model.declaration.needs_weights:  # it is code, which is loaded from where it lies
-            return source.path
-        if f"{self.folder}/{source.path}" in self.layers:
-            folder, _, self.weights_file = f"{self.folder}/{source.path}".rpartition("/")
-            self.weights_folder = folder
-        else:
-            self.weights_folder = self.folder if source.path == "." else f"{self.folder}/{source.path}"
+        if self.model.declaration.needs_weights:  # else it is code, which is loaded from where it lies
+            whole = self.folder if source.path == "." else f"{self.folder}/{source.path}"
+            self.weights_folder, _, self.weights_file = whole.rpartition("/") if whole in self.layers else (whole, "", "")
         return source.path
 
-    def _add_weights(self, source: Source) -> str:
+    def _add_weights(self, source: Source, place: Path) -> str:
         """Add weights that are elsewhere: to the version's own files, or beside them if there are some."""
-        place = fetch_weights(self.version, self.cache, self.progress)
-        assert place is not None
         alone = not any(path.startswith(f"{self.folder}/") for path in self.layers)
         self.weights_folder = self.folder if alone else f"{self.folder}/{_BESIDE}"
         self.weights_file = place.name if place.is_file() else ""
-        known = self._known_digests(source) if isinstance(source, RemoteSource) else {}
-        inside = [(place.name, place)] if place.is_file() else list(_files_in(place, set()))
-        for path, file in inside:
-            self._add(f"{self.weights_folder}/{path}", file, known.get(path, ""))
+        for path, file, sha256 in self._files_of(source, place):
+            self._add(f"{self.weights_folder}/{path}", file, sha256)
         return "/".join(filter(None, ["" if alone else _BESIDE, self.weights_file])) or "."
 
-    def _known_digests(self, source: RemoteSource) -> Mapping[str, str]:
-        """Of what the cache has brought: nothing that was verified when it came is read again to know its digest."""
-        manifest = self.cache.find(str(source))
-        if manifest is None:
-            return {}
-        one = len(manifest.files) == 1 and manifest.files[0].path == manifest.root
-        folder = manifest.root.rpartition("/")[0] if one else manifest.root
-        return {file.path.removeprefix(f"{folder}/") if folder else file.path: file.sha256 for file in manifest.files}
+    def _files_of(self, source: Source, place: Path) -> Iterator[tuple[str, Path, str]]:
+        """The files of weights at `place`: path in their folder, where it is, and digest if the cache knows it."""
+        manifest = self.cache.find(str(source)) if isinstance(source, RemoteSource) else None
+        if manifest:
+            start = len(manifest.root) - len(place.name) if place.is_file() else len(f"{manifest.root}/") if manifest.root else 0
+            yield from ((file.path[start:], self.cache.blob(file.sha256), file.sha256) for file in manifest.files)
+        elif place.is_file():
+            yield place.name, place, ""
+        else:
+            yield from ((path, file, "") for path, file in _files_in(place, set()))
 
     def _describe_version(self, root: str) -> None:
         """Add a version.yaml if something must be said that the files alone don't say."""
