@@ -42,7 +42,7 @@ def _unary(arguments: argparse.Namespace, console: Console, words: dict[str, str
 
 def _streamed(arguments: argparse.Namespace, console: Console, words: dict[str, str]) -> int:
     costs = streamed.measure(arguments.rounds, arguments.streams, arguments.tokens, arguments.delay_s)
-    table = _table(f"CPU time for a streamed token, {arguments.streams} streams", "process", "gRPC", "SSE", "ratio")
+    table = _table("CPU time a streamed token", "process", "gRPC", "SSE", "ratio")
     for cost in costs:
         table.add_row(cost.process, f"{cost.grpc_us:.1f} µs", f"{cost.sse_us:.1f} µs", f"{cost.ratio:.2f}")
     console.print(table)

@@ -138,7 +138,7 @@ COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     ".venv/bin/python -m benchmarks.peers": only_its_help,  # it compares servers that have to be installed first
     ".venv/bin/python -m benchmarks.vllm": only_its_help,  # and these need an environment
     ".venv/bin/python -m benchmarks.continuous_batching": only_its_help,
-    ".venv/bin/python -m benchmarks.grpc soak": only_its_help,  # it lasts; tests/integration/test_streams_that_are_left.py is short
+    ".venv/bin/python -m benchmarks.grpc soak": only_its_help,  # tests/integration/test_streams_that_are_left.py is a short one
     ".venv/bin/python": as_it_is,
 }
 """By the words that a command begins with, the longest first: what is run in its place."""

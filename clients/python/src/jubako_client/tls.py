@@ -37,13 +37,6 @@ class Tls:
         roots = self.roots if self.roots is not None else ssl.get_default_verify_paths().cafile
         return grpc.ssl_channel_credentials(_content(roots), _content(self.key), _content(self.certificate))
 
-    def context(self) -> ssl.SSLContext:
-        """The same for HTTP."""
-        context = ssl.create_default_context(cafile=self.roots)
-        if self.certificate is not None:
-            context.load_cert_chain(self.certificate, self.key)
-        return context
-
 
 def _content(path: str | Path | None) -> bytes | None:
     return Path(path).read_bytes() if path is not None else None
