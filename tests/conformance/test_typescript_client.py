@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from jubako_client import errors
 
 from jubako.paths import shipped
 from tests.conformance.tensor_models import REPEAT, REPEAT_CODE
@@ -229,6 +230,21 @@ def test_the_messages_are_those_of_the_protocol(tmp_path: Path) -> None:
         for root in (tmp_path, PACKAGE)
     )
     assert made == committed
+
+
+ERRORS = """\
+import * as all from "@jubako/client";
+const kinds = Object.values(all).filter((kind) => kind.prototype instanceof all.JubakoError);
+const errors = kinds.map((kind) => [kind.name, [Object.getPrototypeOf(kind).name, kind.reason ?? null]]);
+console.log(JSON.stringify(Object.fromEntries(errors)));
+"""
+
+
+@pytest.mark.usefixtures("built")
+def test_the_errors_are_those_of_the_python_client() -> None:
+    kinds = [getattr(errors, name) for name in errors.__all__ if name != "JubakoError"]
+    found = json.loads(run("node", "--input-type=module", "--eval", ERRORS))
+    assert found == {kind.__name__: [kind.__base__.__name__, kind.reason] for kind in kinds}
 
 
 @pytest.mark.usefixtures("built")

@@ -11,6 +11,7 @@
  * │   ├── Forbidden                the key does not allow it
  * │   ├── NotFound
  * │   │   └── ModelNotFound        with the nearest names
+ * │   ├── Conflict                 not as things are on the server; the message says what has to change there first
  * │   ├── PayloadTooLarge          a message is larger than one side takes
  * │   └── Overloaded               the model's queue is full; nothing was started
  * ├── ServerError                  the operator can mend it
@@ -109,6 +110,11 @@ export class NotFound extends ClientError {
 /** No model has this name; the message names the nearest. */
 export class ModelNotFound extends NotFound {
   static override readonly reason = "model_not_found";
+}
+
+/** It can't be done as things are on the server; the message says what has to change there first. */
+export class Conflict extends ClientError {
+  static override readonly reason = "conflict";
 }
 
 /** A message is larger than one of the two sides takes. */

@@ -8,10 +8,8 @@ import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./protos/rpc
 
 type Kind = typeof errors.JubakoError;
 
-const BY_REASON = new Map(
-  Object.values(errors)
-    .filter((kind) => kind.reason !== undefined)
-    .map((kind): [string, Kind] => [kind.reason as string, kind]),
+const BY_REASON = new Map<string | undefined, Kind>(
+  Object.values(errors).flatMap((kind: Kind) => (kind.reason === undefined ? [] : [[kind.reason, kind] as const])),
 );
 
 /** What Connect's sentence begins with where a message can't be written, so that nothing was sent. */
@@ -44,7 +42,7 @@ export function failure(thrown: unknown, requestId: string): errors.JubakoError 
   const info = detail(error, ErrorInfoSchema);
   const retry = detail(error, RetryInfoSchema)?.retryDelay;
   const retryAfter = retry && Number(retry.seconds) + retry.nanos / 1e9;
-  const kind = BY_REASON.get(info?.reason ?? "") ?? kindOf(status, error.rawMessage, retryAfter);
+  const kind = BY_REASON.get(info?.reason) ?? kindOf(status, error.rawMessage, retryAfter);
   return new kind(sentence(error) || `The call ended with ${status}.`, {
     code: info?.reason,
     status,

@@ -1,6 +1,6 @@
 /** When a call that failed is made again. */
 
-import { DeadlineExceeded, InstanceLost, type JubakoError, Overloaded } from "./errors.js";
+import { DeadlineExceeded, type JubakoError, Overloaded } from "./errors.js";
 
 const FIRST_DELAY_MS = 200;
 const LONGEST_DELAY_MS = 10_000;
@@ -47,8 +47,7 @@ export class Patience {
 
 /** Whether the same call may go well a little later. */
 function isPassing(error: JubakoError): boolean {
-  // What was answering died, perhaps of this very call.
-  if (error instanceof DeadlineExceeded || error instanceof InstanceLost) {
+  if (error instanceof DeadlineExceeded) {
     return false;
   }
   return error.status === "UNAVAILABLE" || (error instanceof Overloaded && error.retryAfter !== undefined);
