@@ -93,10 +93,10 @@ test("a connection that breaks during the call", async () => {
   server.close();
 });
 
-test("a call waits for a server that is restarted", { timeout: 60_000 }, async (context) => {
+test("a call waits for a server that is restarted", { timeout: 170_000 }, async (context) => {
   let server = start();
   context.after(() => server.kill("SIGKILL"));
-  using client = new Client(`127.0.0.1:${RESTARTED}`, { retries: 100, timeoutMs: 40_000 });
+  using client = new Client(`127.0.0.1:${RESTARTED}`, { retries: 100, timeoutMs: 80_000 });
   assert.equal((await client.chat("echo", "before")).text, "before");
 
   server.kill("SIGTERM");
