@@ -79,6 +79,19 @@ console.log(JSON.stringify({ sum: [...sum.data], answers, refused, spoke: text.l
 client.close();
 """
 
+NODE_DRIFT = """\
+import { Client } from "@jubako/client";
+import { connect, Drifted } from "./index.js";
+
+const client = new Client(process.argv[2]);
+const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+await connect(client);
+const thrown: unknown = await connect(client, { onDrift: "throw" }).catch((error: unknown) => error);
+const quiet = await connect(client, { onDrift: "ignore" });
+console.log(JSON.stringify({ warned: (await warned).name, thrown: thrown instanceof Drifted, said: await quiet.drift() }));
+client.close();
+"""
+
 
 def jubako(*arguments: str | Path, status: int = 0) -> Result:
     """Runs the command, in this process because it is run so often."""
@@ -124,6 +137,18 @@ def models(package: Path) -> ModuleType:
 def client(served: Server) -> Iterator[Client]:
     with Client(f"127.0.0.1:{served.grpc_port}") as client:
         yield client
+
+
+def reload(served: Server) -> None:
+    httpx.post(f"{served.url}/v2/repository/models/changing/load", timeout=60).raise_for_status()
+
+
+@pytest.fixture
+def changing(served: Server) -> Iterator[Path]:
+    """The repository, in which ``changing`` is what it was again afterwards."""
+    yield served.repository
+    write_changing(served.repository)
+    reload(served)
 
 
 def test_its_use_is_typed_and_runs(package: Path, served: Server) -> None:
@@ -174,30 +199,26 @@ async def test_without_threads(models: ModuleType, served: Server) -> None:
 
 
 @pytest.mark.skipif(not NODE_TOOLS.is_dir(), reason="Node's packages are not installed; `make install-node` does that.")
-def test_in_node(served: Server, tmp_path: Path) -> None:
+def test_in_node(served: Server, changing: Path, tmp_path: Path) -> None:
     install_node_client(tmp_path)
     folder = tmp_path / "served"
     jubako("client", "generate", "--url", served.url, "--lang", "typescript", "--out", folder)
     (folder / "src" / "use.ts").write_text(NODE_USE)
+    (folder / "src" / "drift.ts").write_text(NODE_DRIFT)
     build_node_package(folder)
-    told = json.loads(run("node", folder / "dist" / "use.js", f"127.0.0.1:{served.grpc_port}", cwd=folder))
+    target = f"127.0.0.1:{served.grpc_port}"
+    told = json.loads(run("node", folder / "dist" / "use.js", target, cwd=folder))
     refused = "The input 'x' of 'identity' must have the shape [batch, 16]; [16] came."
     assert told == {"sum": [4, 6], "answers": [1, 1], "refused": refused, "spoke": True}
+    write_changing(changing, "4", "4")
+    reload(served)
+    told = json.loads(run("node", "--no-warnings", folder / "dist" / "drift.js", target, cwd=folder))
+    gone, new = (f"input 'x' FP32 [{size}]; output 'y' FP32 [{size}]" for size in (3, 4))
+    said = [f"The model 'changing' has changed. Gone: {gone}. New: {new}."]
+    assert told == {"warned": "DriftWarning", "thrown": True, "said": said}
 
 
 # --- what has changed -----------------------------------------------------------------------------------------------------
-
-
-def reload(served: Server) -> None:
-    httpx.post(f"{served.url}/v2/repository/models/changing/load", timeout=60).raise_for_status()
-
-
-@pytest.fixture
-def changing(served: Server) -> Iterator[Path]:
-    """The repository, in which ``changing`` is what it was again afterwards."""
-    yield served.repository
-    write_changing(served.repository)
-    reload(served)
 
 
 def verdicts(ran: Result) -> dict[str, tuple[str, list[str]]]:

@@ -73,7 +73,7 @@ def generate(
         found = _of_server(url) if url else _of_repository(_settings(repository), models)
         package = Package(name=name, version=version, models=_known(found, models))
         write_package(python_files(package) if chosen == "python" else typescript_files(package), folder)
-    out.print(Text(f"{folder}: {name} {version} for {chosen}, with {len(package.models)} models"))
+    out.print(Text(f"{folder}: {name} {version} for {chosen}; models: {len(package.models)}"))
 
 
 @client.command()
@@ -150,7 +150,7 @@ def _left_out(model: ModelInterface) -> str:
 
 @contextmanager
 def _watching() -> Iterator[Watch]:
-    """Shows on a terminal how far the models are that have to be loaded; elsewhere once that they are."""
+    """Shows on a terminal how far the models are that have to be loaded."""
     with err.status("Reading the repository") as status:
 
         def watch(versions: list[VersionStatus]) -> None:

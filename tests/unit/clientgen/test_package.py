@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,19 @@ from jubako.clientgen.package import Package, read_interface, write_package
 from jubako.clientgen.python.emitter import python_files
 from jubako.clientgen.typescript.emitter import typescript_files
 from jubako.errors import ConfigurationError
+from jubako.routing.interface import ModelInterface
 from tests.unit.clientgen.models import NASTY, text_model
 
 ONE, TWO = text_model("one", "chat"), text_model("two", "chat")
 
 
-def package(*models: object, name: str = "my-models", version: str = "0.1.0") -> Package:
-    return Package(name=name, version=version, models=[ONE, TWO] if not models else NASTY)
+def package(*models: ModelInterface, name: str = "my-models", version: str = "0.1.0") -> Package:
+    return Package(name=name, version=version, models=models or (ONE, TWO))
 
 
 @pytest.mark.parametrize("files", [python_files, typescript_files])
-def test_a_package_says_what_it_was_made_from(tmp_path: Path, files: type) -> None:
-    write_package(files(package("nasty")), tmp_path / "made")
+def test_a_package_says_what_it_was_made_from(tmp_path: Path, files: Callable[[Package], dict[str, str]]) -> None:
+    write_package(files(package(*NASTY)), tmp_path / "made")
     assert read_interface(tmp_path / "made") == NASTY
 
 
@@ -33,7 +35,7 @@ def test_an_installed_package_says_so_too(tmp_path: Path) -> None:
 def test_a_package_takes_the_place_of_one_that_was_made_before(tmp_path: Path) -> None:
     write_package(python_files(package()), tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    write_package(python_files(Package(name="my-models", version="0.2.0", models=[TWO])), tmp_path)
+    write_package(python_files(package(TWO, version="0.2.0")), tmp_path)
     assert not (tmp_path / "src" / "my_models" / "one.py").exists()
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert read_interface(tmp_path) == [TWO]

@@ -1,4 +1,4 @@
-"""13 models of jubako, with their types.
+"""Models of jubako, with their types.
 
 Made by ``jubako client generate``, which makes the same of the same models: change nothing here.
 """
