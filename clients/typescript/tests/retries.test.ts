@@ -95,7 +95,7 @@ test("a connection that breaks during the call", async () => {
 
 test("a call waits for a server that is restarted", { timeout: 170_000 }, async (context) => {
   let server = start();
-  context.after(() => server.kill("SIGKILL"));
+  context.after(() => server.kill("SIGTERM"));
   using client = new Client(`127.0.0.1:${RESTARTED}`, { retries: 100, timeoutMs: 80_000 });
   assert.equal((await client.chat("echo", "before")).text, "before");
 
