@@ -279,6 +279,20 @@ def test_bearer_tokens(guarded: Registry, tokens: TokenServer, credentials: Cred
     assert len(tokens.seen) <= 3  # one to look, one to write; not one a request
 
 
+def test_a_mount_asks_for_both_repositories(guarded: Registry, tokens: TokenServer) -> None:
+    for name in ("team/from", "team/to"):
+        with RemoteRepository(reference(guarded, name), Credentials(USER, PASSWORD), HASTY) as user:
+            if name == "team/from":
+                push_blob(user, BLOB, CONTENT)
+            else:
+                tokens.seen.clear()
+                assert not send_blob(user, BLOB, CONTENT, mount_from="team/from")
+    assert {scope for _, scopes in tokens.seen for scope in scopes} == {
+        "repository:team/from:pull",
+        "repository:team/to:pull,push",
+    }
+
+
 def test_strangers_may_pull_where_the_realm_lets_them(guarded: Registry, tokens: TokenServer) -> None:
     name = reference(guarded, "open/model")
     with RemoteRepository(name, Credentials(USER, PASSWORD), HASTY) as user:
