@@ -30,6 +30,7 @@ class Content:
         starts: Of each part that came, where it began.
         statuses: For each coming request, the status sent in place of an answer.
         smallest_part: The ``OCI-Chunk-Min-Length`` that is announced.
+        forgetful: Whether parts are thrown away.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Content:
     starts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     smallest_part: int = 0
+    forgetful: bool = False
     receiving: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -119,6 +121,8 @@ class _Requests(BaseHTTPRequestHandler):
             self._answer_upload(416)
             return
         self._receive(upload)
+        if self.held.forgetful:
+            upload.clear()
         self._answer_upload(202)
 
     def do_PUT(self) -> None:

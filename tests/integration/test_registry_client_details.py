@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from jubako.oci.upload import push_blob, send_blob
 from jubako.web import Patience
 from tests.counting_proxy import CountingProxy
 from tests.integration.small_registry import SmallRegistry
+from tests.serving import free_port
 
 HASTY = Patience(attempts=4, first_pause_s=0.01)
 CONTENT = random.Random(3).randbytes(3_000_000)
@@ -68,6 +70,19 @@ def test_parts_are_as_large_as_the_registry_wants(remote: RemoteRepository, regi
     registry.content.smallest_part = 2_000_000
     assert send_blob(remote, BLOB, CONTENT, part=1000)
     assert registry.content.starts == [0, 2_000_000]
+
+
+def test_a_registry_that_keeps_nothing_is_given_up(remote: RemoteRepository, registry: SmallRegistry) -> None:
+    registry.content.forgetful = True
+    with pytest.raises(ConfigurationError, match=r"kept nothing of what it was sent.*4 attempts brought nothing"):
+        send_blob(remote, BLOB, CONTENT, part=1_000_000)
+
+
+def test_a_note_that_leads_nowhere_is_passed_over(remote: RemoteRepository, registry: SmallRegistry, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    note.write_text(f'"http://127.0.0.1:{free_port()}/gone"')
+    assert send_blob(remote, BLOB, CONTENT, note=note)
+    assert registry.content.blobs[BLOB.digest] == CONTENT
 
 
 def test_a_registry_that_is_busy_is_asked_again(remote: RemoteRepository, registry: SmallRegistry) -> None:

@@ -129,6 +129,8 @@ class _Upload:
         self.remote.expect(answer, {202}, self.what)
         self._move(answer)
         self._correct(_end_of_range(answer, end))
+        if self.sent <= start:
+            raise Interrupted("the registry kept nothing of what it was sent")
 
     def _close(self) -> None:
         address = self._address.copy_merge_params({"digest": self.blob.digest})
@@ -155,9 +157,9 @@ class _Upload:
         if self.note:
             try:
                 self.location = httpx.URL(msgspec.json.decode(self.note.read_bytes(), type=str))
-            except (OSError, msgspec.MsgspecError, httpx.InvalidURL):
-                return
-            self._find_out()
+                self._find_out()
+            except (OSError, msgspec.MsgspecError, httpx.InvalidURL, ConfigurationError):
+                self.location = None
 
     # --- what they are made of
 
