@@ -97,6 +97,10 @@ NASTY = [
             tensor("q\"'\n\\", "FP64", (1,)),
             tensor("_hidden", "FP16", (1,)),
             tensor("1st", "UINT64", (1,)),
+            *(
+                tensor(name, optional=True)
+                for name in ("inputs", "str", "dict", "object", "np", "npt", "found", "answer", "Texts")
+            ),
         ],
         [
             tensor("np", "FP16", (3,), labels=("a", 'b"c', "it's")),

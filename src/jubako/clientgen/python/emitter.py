@@ -27,7 +27,8 @@ _WITHOUT_ASYNC: Final = (
 def python_files(package: Package) -> dict[str, str]:
     """The text of each file, by its path in the package's folder."""
     environment = environment_of(TEMPLATES)
-    environment.globals |= {"quoted": quoted, "literal": literal, "strings": strings, "listed": listed, "looked_up": _looked_up}
+    environment.globals |= {"quoted": quoted, "literal": literal, "strings": strings, "listed": listed}
+    environment.globals |= {"looked_up": _looked_up, "given_inputs": _given_inputs}
     models = views(package.models)
     exported = _exported(models)
     context: dict[str, object] = {
@@ -50,6 +51,13 @@ def python_files(package: Package) -> dict[str, str]:
         template = "text_model.py" if model.signature is None else "tensor_model.py"
         found[f"{source}/{model.attribute}.py"] = made(template, model=model)
     return found | {f"{source}/py.typed": "", f"{source}/{INTERFACE_FILE}": package.interface_text}
+
+
+def _given_inputs(model: ModelView, margin: int) -> str:
+    """The arguments of a model, by the names of its tensors."""
+    spaces = " " * margin
+    lines = [f"{spaces}    {quoted(view.spec.name)}: {view.identifier}," for view in model.inputs]
+    return "\n".join(["{", *lines, f"{spaces}}}"]) if lines else "{}"
 
 
 def _looked_up(name: str) -> str:

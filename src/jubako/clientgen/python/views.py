@@ -59,7 +59,7 @@ _CLASSES: Final = (
 )
 _AROUND: Final = (("Async", ""), ("", "Outputs"), ("", "Version"), ("", "Alias"))
 _ATTRIBUTES: Final = ("client", "drift")
-_ARGUMENTS: Final = ("self", "options", "parameters", "timeout_s", "retries", "request_id", "traceparent", "found", "np", "npt")
+_ARGUMENTS: Final = ("self", "options", "parameters", "timeout_s", "retries", "request_id", "traceparent", "found")
 _FIELDS: Final = ("np", "npt")
 MOST_LITERALS: Final = 1000
 """More labels are a tuple of strings: a type of so many would hold up who checks types."""
@@ -149,7 +149,8 @@ class ModelView:
 
     @property
     def bases(self) -> list[str]:
-        return [_TASK_BASES[task] for task in _TASK_BASES if task in self.interface.tasks]
+        """The classes that it is made of, without asyncio."""
+        return [_TASK_BASES[task] for task in self.tasks]
 
     @property
     def tasks(self) -> list[Task]:
@@ -207,7 +208,7 @@ class ModelView:
     def module_names(self) -> list[str]:
         """What its module exports."""
         types = [output.label_type for output in self.labelled if output.has_label_type]
-        return sorted([*self.exported, *types, *(output.label_constant for output in self.labelled)])
+        return [*self.exported, *types, *(output.label_constant for output in self.labelled)]
 
     def example(self, package: str) -> str:
         """How to ask it, for the README of `package`."""

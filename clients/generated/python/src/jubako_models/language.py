@@ -76,10 +76,14 @@ class Language(_model.TensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "text": text,
-        }
-        return _outputs(self._infer(inputs, parameters, options))
+        found = self._infer(
+            {
+                "text": text,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)
 
 
 class AsyncLanguage(_async_model.AsyncTensorModel):
@@ -112,7 +116,11 @@ class AsyncLanguage(_async_model.AsyncTensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "text": text,
-        }
-        return _outputs(await self._infer(inputs, parameters, options))
+        found = await self._infer(
+            {
+                "text": text,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)

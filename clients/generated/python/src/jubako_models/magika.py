@@ -509,10 +509,14 @@ class Magika(_model.TensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "bytes": bytes,
-        }
-        return _outputs(self._infer(inputs, parameters, options))
+        found = self._infer(
+            {
+                "bytes": bytes,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)
 
 
 class AsyncMagika(_async_model.AsyncTensorModel):
@@ -546,7 +550,11 @@ class AsyncMagika(_async_model.AsyncTensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "bytes": bytes,
-        }
-        return _outputs(await self._infer(inputs, parameters, options))
+        found = await self._infer(
+            {
+                "bytes": bytes,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)

@@ -83,12 +83,16 @@ class OcrLines(_model.TensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "scaled": scaled,
-            "placing": placing,
-            "text_map": text_map,
-        }
-        return _outputs(self._infer(inputs, parameters, options))
+        found = self._infer(
+            {
+                "scaled": scaled,
+                "placing": placing,
+                "text_map": text_map,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)
 
 
 class AsyncOcrLines(_async_model.AsyncTensorModel):
@@ -125,9 +129,13 @@ class AsyncOcrLines(_async_model.AsyncTensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "scaled": scaled,
-            "placing": placing,
-            "text_map": text_map,
-        }
-        return _outputs(await self._infer(inputs, parameters, options))
+        found = await self._infer(
+            {
+                "scaled": scaled,
+                "placing": placing,
+                "text_map": text_map,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)

@@ -79,10 +79,14 @@ class OcrPrepare(_model.TensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "image": image,
-        }
-        return _outputs(self._infer(inputs, parameters, options))
+        found = self._infer(
+            {
+                "image": image,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)
 
 
 class AsyncOcrPrepare(_async_model.AsyncTensorModel):
@@ -115,7 +119,11 @@ class AsyncOcrPrepare(_async_model.AsyncTensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "image": image,
-        }
-        return _outputs(await self._infer(inputs, parameters, options))
+        found = await self._infer(
+            {
+                "image": image,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)

@@ -73,10 +73,14 @@ class OcrRecogniser(_model.TensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "x": x,
-        }
-        return _outputs(self._infer(inputs, parameters, options))
+        found = self._infer(
+            {
+                "x": x,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)
 
 
 class AsyncOcrRecogniser(_async_model.AsyncTensorModel):
@@ -109,7 +113,11 @@ class AsyncOcrRecogniser(_async_model.AsyncTensorModel):
             InvalidRequest: an input has another datatype or shape.
             JubakoError: there is no answer.
         """
-        inputs: dict[str, object] = {
-            "x": x,
-        }
-        return _outputs(await self._infer(inputs, parameters, options))
+        found = await self._infer(
+            {
+                "x": x,
+            },
+            parameters,
+            options,
+        )
+        return _outputs(found)
