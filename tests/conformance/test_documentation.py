@@ -123,7 +123,9 @@ def only_its_help_with_a_registry(words: list[str]) -> list[str]:
 
 COMMANDS: dict[str, Callable[[list[str]], list[str]]] = {
     "jubako serve": only_its_settings,
-    "bentoml serve": only_its_help,  # tests/integration/test_bentoml_serve.py starts it
+    "bentoml": only_its_help,  # tests/integration/test_build.py and test_services.py move and serve bentos
+    "jubako build": only_its_help,  # tests/integration/test_build.py builds
+    "jubako containerize": only_its_help,  # tests/e2e makes images
     "make": only_what_it_would_do,
     "jubako env create": only_its_help,  # tests/integration/test_environments.py makes environments
     "jubako convert": only_its_help,  # tests/engines/test_conversion.py converts
