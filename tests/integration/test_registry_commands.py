@@ -205,12 +205,16 @@ def test_what_the_entry_pins_is_compared_before_it_is_pushed(jubako: Jubako, tar
     assert f"but the entry pins {DIGEST}" in refused.stderr
 
 
-def test_pull_without_a_repository_only_fetches(jubako: Jubako, target: str) -> None:
+def test_pull_without_a_repository_only_fetches(jubako: Jubako, target: str, tmp_path: Path) -> None:
     pushed = jubako("push", "chat:1", target).stdout.strip()
     pulled = jubako("pull", f"{target.replace('oci+http', 'oci')}:1", "--plain-http", cache="empty")
     reference, _, folder = pulled.stdout.strip().partition("  ")
     assert reference == pushed
     assert (Path(folder) / "1/w.gguf").read_bytes() == CONTENT[:1000]
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "mounted" / "chat").symlink_to(folder)
+    assert jubako("check", "mounted").returncode == 0
+    assert jubako("pull", "chat", "--repository", "mounted").stdout == f"chat:1  {tmp_path}/mounted/chat/1/w.gguf\n"
 
 
 def test_a_killed_push_is_continued(jubako: Jubako, models: Path, tmp_path: Path) -> None:

@@ -262,6 +262,17 @@ def test_an_artifact_of_archives(place: str, cache: Cache) -> None:
     assert found == {"w.safetensors": CONTENT, "config.json": b"{}", "tokenizer.json": b"[]", "README.md": b"#"}
 
 
+def test_an_artifact_of_oras(place: str, cache: Cache) -> None:
+    """It calls files archives, unless it is told of what type they are; folders it packs."""
+    folder = gzip.compress(tar(("data/a.txt", b"a"), ("data/b.txt", b"b")))
+    layers: list[Layer] = [
+        (TAR, CONTENT, {TITLE: "1/w.onnx"}),
+        (TAR_GZIP, folder, {TITLE: "data", "io.deis.oras.content.unpack": "true"}),
+    ]
+    found = files(fetch(push(place, layers, "application/vnd.unknown.config.v1+json"), cache))
+    assert found == {"1/w.onnx": CONTENT, "data/a.txt": b"a", "data/b.txt": b"b"}
+
+
 def device() -> tarfile.TarInfo:
     made = tarfile.TarInfo("models/tty")
     made.type = tarfile.CHRTYPE

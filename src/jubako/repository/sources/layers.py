@@ -80,13 +80,20 @@ class Layer:
 
     Attributes:
         below: The folder that counts, empty for all.
-        what: The layer, for errors.
+        name: What the terminal shows of it.
+        image: What it is a layer of.
     """
 
     file: Path
     compression: Compression
     below: str
-    what: str
+    name: str
+    image: str
+
+    @property
+    def what(self) -> str:
+        """For errors."""
+        return f"The {self.name} of {self.image}"
 
     def changes(self, cache: Cache, progress: Progress) -> Iterator[Change]:
         """What it changes in the folder that counts, in its order; paths are those in the image. Files are stored by then.
@@ -94,7 +101,7 @@ class Layer:
         Raises:
             ConfigurationError: it is damaged, or has what no layer of weights needs.
         """
-        progress.start(None if self.compression else self.file.stat().st_size, f"unpacking {self.what}")
+        progress.start(None if self.compression else self.file.stat().st_size, f"unpacking {self.name}")
         try:
             with _opened(self) as archive:
                 for count, member in enumerate(archive):

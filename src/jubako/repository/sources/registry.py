@@ -24,6 +24,10 @@ EVERYTHING = "."
 _IMAGE_FOLDER = "models"
 """Where an image that KServe calls a modelcar keeps its files."""
 
+_GENERIC_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_UNPACK = "io.deis.oras.content.unpack"
+"""Of a layer that ``oras`` has made of a folder: ``true``."""
+
 _REFUSED = "The registry does not have it, or not for these credentials."
 
 
@@ -74,7 +78,7 @@ class RegistryFiles:
         overlay = Overlay(what)
         names: list[str] = []
         for layer in layers:
-            compression = compression_of(layer.media_type)
+            compression = None if _is_plain_file(layer) else compression_of(layer.media_type)
             if compression is not None:
                 for change in self._unpacked(layer, compression, below, what):
                     overlay.apply(change)
@@ -85,11 +89,11 @@ class RegistryFiles:
         return {path.removeprefix(f"{below}/") if below else path: file for path, file in overlay.files().items()}, names
 
     def _unpacked(self, layer: Descriptor, compression: Compression, below: str, what: str) -> Iterator[Change]:
-        name = f"the layer {layer.digest} of {what}"
-        check_readable(compression, name)
+        name = f"layer {layer.digest[:19]}"
+        check_readable(compression, f"The {name} of {what}")
         download = self.download(self._remote_file(layer, name))
         with download.alone():
-            yield from Layer(download.into_partial(), compression, below, name).changes(self.cache, self.progress)
+            yield from Layer(download.into_partial(), compression, below, name, what).changes(self.cache, self.progress)
             download.discard()
 
     def _remote_file(self, layer: Descriptor, path: str) -> RemoteFile:
@@ -104,6 +108,12 @@ def _nothing(what: str, wanted: str, below: str, paths: Iterable[str]) -> str:
     if wanted != EVERYTHING:
         return f"{what} has no file {wanted!r}. {nearest(wanted, sorted(paths))}".rstrip()
     return f"{what} has no files{f' in /{below}' if below else ''}, so there is no model in it."
+
+
+def _is_plain_file(layer: Descriptor) -> bool:
+    """Whether it is one of the files that ``oras`` calls archives, because it is told of no type, though they are none."""
+    is_generic = layer.media_type.startswith(_GENERIC_LAYER)
+    return is_generic and TITLE in layer.annotations and layer.annotations.get(_UNPACK) != "true"
 
 
 def _file_name(layer: Descriptor, what: str) -> str:
