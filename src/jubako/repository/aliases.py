@@ -26,16 +26,16 @@ class Aliases:
     """What a file of aliases says.
 
     Attributes:
-        set: Numbers of versions, by alias; None for an alias that was taken away.
+        numbers: Of versions, by alias; None for an alias that was taken away.
     """
 
     document: Document
-    set: Mapping[str, int | None] = field(default_factory=dict)
+    numbers: Mapping[str, int | None] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     def over(self, declared: Mapping[str, int]) -> dict[str, int]:
         """The aliases that there are, where model.yaml declares some."""
-        return {alias: number for alias, number in {**declared, **self.set}.items() if number is not None}
+        return {alias: number for alias, number in {**declared, **self.numbers}.items() if number is not None}
 
 
 def read_aliases(folder: Path) -> Aliases:
@@ -72,11 +72,12 @@ def keep_alias(folder: Path, alias: str, number: int | None, declared: Collectio
         before = read_aliases(folder)
         if before.problems:
             raise Conflict(f"The alias {alias!r} can't be kept, and nothing was changed: {before.problems[0]}")
-        _write(folder, {**before.set, alias: number}, declared)
+        _write(folder, {**before.numbers, alias: number}, declared)
     except OSError as error:
         raise Conflict(
-            f"The alias {alias!r} can't be kept, and nothing was changed: {error.filename} can't be written ({error.strerror}). "
-            f"Let the server write into the folder of {folder.name!r}, or declare the alias in its model.yaml and load it."
+            f"The alias {alias!r} can't be kept, and nothing was changed: {error.filename or folder / ALIASES_FILE} can't be "
+            f"written ({error.strerror}). Let the server write into the folder of {folder.name!r}, or declare "
+            "the alias in its model.yaml and load it."
         ) from None
 
 

@@ -298,7 +298,7 @@ class _Reader:
         """The versions that the entry names, with what is wrong where they are not there."""
         named: dict[int, Problem] = {}
         for alias, number in aliases.items():
-            is_set = alias in self.set_aliases.set
+            is_set = alias in self.set_aliases.numbers
             document = self.set_aliases.document if is_set else self.document
             path: FieldPath = (alias,) if is_set else ("aliases", alias)
             named[number] = document.problem(path, f"The alias {alias!r} means version {number}, but {self._no_folder(number)}.")

@@ -86,10 +86,10 @@ def test_the_file_holds_what_differs_from_the_entry(write: Write) -> None:
     declared = ["stable"]
     keep_alias(folder, "canary", 10, declared)
     keep_alias(folder, "stable", 2, declared)
-    assert read_aliases(folder).set == {"canary": 10, "stable": 2}
+    assert read_aliases(folder).numbers == {"canary": 10, "stable": 2}
     keep_alias(folder, "canary", None, declared)
     keep_alias(folder, "stable", None, declared)
-    assert read_aliases(folder).set == {"stable": None}
+    assert read_aliases(folder).numbers == {"stable": None}
     assert model_of(folder.parent).aliases == {}
     assert sorted(path.name for path in folder.iterdir()) == ["1", "10", "2", "aliases.yaml", "model.yaml"]
     (folder / "aliases.yaml").write_text("{")
