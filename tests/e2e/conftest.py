@@ -17,6 +17,7 @@ from tests.registry import Registry
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 MODEL = "smollm2"
+DURATIONS = pytest.StashKey[dict[str, float]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,13 +47,14 @@ class Pushed:
 
 
 @pytest.fixture(scope="session")
-def durations(request: pytest.FixtureRequest) -> Iterator[dict[str, float]]:
+def durations(pytestconfig: pytest.Config) -> dict[str, float]:
     """Seconds that each step took, shown at the end."""
-    found: dict[str, float] = {}
-    yield found
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write("\n" + "".join(f"{step:28} {seconds:6.1f} s\n" for step, seconds in found.items()))
+    return pytestconfig.stash.setdefault(DURATIONS, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for step, seconds in config.stash.get(DURATIONS, {}).items():
+        terminalreporter.write_line(f"{step:28} {seconds:6.1f} s")
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +120,15 @@ def push(machine: Machine, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def image(builder: Machine, registry: Registry) -> Pushed:
-    """The default model with its weights inside."""
-    return build_and_push(builder, f"{registry.address}/bento/{MODEL}:1")
+    """The default model with its weights inside, pushed by `jubako push`."""
+    name = f"{registry.address}/bento/{MODEL}:1"
+    with builder.lap("build"):
+        tag = jubako(builder, "build", MODEL, "--repository", REPOSITORY)
+    with builder.lap("containerize"):
+        jubako(builder, "containerize", tag, "--backend", "podman", "--tag", name)
+    with builder.lap("push, with the image again"):
+        reference = jubako(builder, "push", tag, name, "--plain-http")
+    return Pushed(tag, name, reference.rpartition("@")[2])
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,14 @@ class PrivateIndex:
     Attributes:
         user, password: Who may ask; new ones for each index.
         taken: How often its own package was downloaded.
+        refused: How often somebody asked without the password.
     """
 
     def __init__(self) -> None:
         self.user = f"user-{secrets.token_hex(6)}"
         self.password = f"password-{secrets.token_hex(12)}"
         self.taken = 0
+        self.refused = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever)
 
@@ -67,6 +69,7 @@ def _handler(index: PrivateIndex) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.headers.get("authorization") != index.authorization:
+                index.refused += 1
                 self._answer(401, b"", {"www-authenticate": 'Basic realm="index"'})
             elif self.path.strip("/") == f"simple/{PACKAGE}":
                 link = f'<a href="/files/{WHEEL}#sha256={hashlib.sha256(_WHEEL).hexdigest()}">{WHEEL}</a>'

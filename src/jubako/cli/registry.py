@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,11 @@ from jubako.backends.declarations import BACKENDS
 from jubako.cli.artifact import is_reference, push_version, reference_of
 from jubako.cli.containerize import installed, make_image
 from jubako.cli.repository import PlainHttp, RepositoryOption, find_version
-from jubako.cli.terminal import USAGE, err, out, sentences
+from jubako.cli.sbom import attach_bill
+from jubako.cli.terminal import USAGE, err, out, remark, sentences
 from jubako.oci.reference import SCHEME, parse_reference
 from jubako.packaging.push import push_image
+from jubako.packaging.sbom import contents_of
 from jubako.repository.cache import Cache
 from jubako.repository.repository import read_repository
 from jubako.settings import load_settings
@@ -35,8 +38,8 @@ def push(
     """Push a version of a model to a registry, and print its digest.
 
     With oci:// in front of the registry, as an artifact with its entry and its weights: the printed reference is a source for
-    other entries, and `jubako pull` takes it. Without, as a container's image, which is made first; a bento's tag does for MODEL.
-    Only what the registry lacks is sent.
+    other entries, and `jubako pull` takes it. Without, as a container's image, which is made first, and its bill of materials
+    beside it; a bento's tag does for MODEL. Only what the registry lacks is sent.
     """
     if not is_reference(target):
         _push_image(model, target, plain_http, repository)
@@ -57,4 +60,8 @@ def _push_image(model: str, target: str, plain_http: bool, repository: Path | No
     make_image(model, [target], tool, repository=repository)
     with sentences():
         digest = push_image(target, tool, lambda line: err.print(Text(line, "dim")), plain_http=plain_http)
+        if tool == "buildah":
+            remark("buildah runs no images, so no bill of materials was made of this one.")
+        else:
+            attach_bill(contents_of(target, tool), replace(reference.pinned(digest), plain_http=plain_http))
     out.print(Text(f"{reference.name}@{digest}"))

@@ -10,13 +10,15 @@ from rich.text import Text
 
 from jubako.cli.artifact import reference_of
 from jubako.cli.containerize import installed
-from jubako.cli.terminal import USAGE, err, out, sentences
+from jubako.cli.repository import PlainHttp
+from jubako.cli.terminal import USAGE, out, sentences
 from jubako.errors import ConfigurationError
 from jubako.oci.credentials import find_credentials
+from jubako.oci.reference import Reference
 from jubako.oci.referrers import attach
 from jubako.oci.remote import RemoteRepository
 from jubako.packaging.layers import Tool
-from jubako.packaging.sbom import FILE_NAME, MEDIA_TYPE, bill_of_materials, contents_of
+from jubako.packaging.sbom import FILE_NAME, MEDIA_TYPE, Contents, bill_of_materials, contents_of
 
 
 def sbom(
@@ -31,7 +33,7 @@ def sbom(
             help="Put it beside the image in the registry to which it was pushed.",
         ),
     ] = "",
-    plain_http: Annotated[bool, typer.Option("--plain-http", help="Speak to the registry without TLS.")] = False,
+    plain_http: PlainHttp = False,
     tool: Annotated[
         Tool | None,
         typer.Option("--backend", show_default=False, help="Who has the image. Default: the first that is installed."),
@@ -46,19 +48,24 @@ def sbom(
         reference = reference_of(target, plain_http) if target else None
     with sentences():
         contents = contents_of(image, chosen)
-        document = bill_of_materials(contents)
-        if reference is None:
-            _write(document, file)
-            return
-        if file is not None:
-            _write(document, file)
-        with RemoteRepository(reference, find_credentials(reference)) as remote:
-            subject, manifest = remote.manifest(reference.wanted)
-            if contents.id not in (manifest.config.digest, subject.digest):
-                raise ConfigurationError(f"{reference} is another image than {image} of this machine. Push that first.")
-            attached = attach(remote, subject, document, MEDIA_TYPE, title=FILE_NAME)
-        err.print(Text(f"attached to {reference.pinned(subject.digest)}"))
-        out.print(Text(reference.pinned(attached.digest).source))
+        if reference is None or file is not None:
+            _write(bill_of_materials(contents), file)
+        if reference is not None:
+            out.print(Text(attach_bill(contents, reference).source))
+
+
+def attach_bill(contents: Contents, reference: Reference) -> Reference:
+    """Put an image's bill of materials beside it in the registry, and return its own reference.
+
+    Raises:
+        ConfigurationError: it is another image that is there, or the registry refuses.
+    """
+    with RemoteRepository(reference, find_credentials(reference)) as remote:
+        subject, manifest = remote.manifest(reference.wanted)
+        if contents.id not in (manifest.config.digest, subject.digest):
+            raise ConfigurationError(f"{reference} is another image than {contents.name} of this machine. Push that first.")
+        attached = attach(remote, subject, bill_of_materials(contents), MEDIA_TYPE, title=FILE_NAME)
+    return reference.pinned(attached.digest)
 
 
 def _write(document: bytes, file: Path | None) -> None:
