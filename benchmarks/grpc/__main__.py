@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from jubako_client import AsyncClient
 from rich.console import Console
 from rich.table import Table
 
@@ -54,12 +56,10 @@ def _soak(arguments: argparse.Namespace, console: Console, words: dict[str, str]
     load = Load(model=arguments.model, streams=arguments.streams, cancelled=arguments.cancelled)
     before, after, outcome, metrics = asyncio.run(_soaked(load, arguments.minutes * 60))
     console.print(_usage_table(before, after))
-    console.print(
-        f"{outcome.whole} streams read to the end ({outcome.tokens} tokens), {outcome.left} left, errors: {dict(outcome.errors)}"
-    )
+    console.print(f"{outcome.whole} streams read to the end ({outcome.tokens} tokens), {outcome.left} left")
     problems = [*stuck(metrics), *leaks(before, after)]
     if outcome.errors:
-        problems.append(f"{outcome.errors.total()} streams failed.")
+        problems.append(f"Streams failed: {outcome.errors}.")
     for problem in problems:
         console.print(problem, style="red")
     results = {
@@ -82,6 +82,8 @@ async def _soaked(load: Load, seconds: float) -> tuple[list[Usage], list[Usage],
         serving(_repository(Path(folder), load), "--no-access-log", "--grpc-port", str(port)) as served,
     ):
         target = f"127.0.0.1:{port}"
+        async with AsyncClient(target) as client:
+            await client.chat(load.model, "hello", max_tokens=1)
         await soak(target, load, WARM_S)
         before = usages(served.processes())
         outcome = await soak(target, load, seconds)
@@ -90,14 +92,15 @@ async def _soaked(load: Load, seconds: float) -> tuple[list[Usage], list[Usage],
 
 
 def _repository(root: Path, load: Load) -> Path:
-    """The shipped entry of the model, or of the echo one that is slow enough to be left; with a queue that holds every stream."""
-    limits = f"limits: {{max_queue_size: {load.streams}, queue_timeout_s: 3600}}\n"
+    """The shipped entry of the model, or one of the echo that is slow enough to be left; its queue holds every stream."""
     entry = root / load.model
-    (entry / "1").mkdir(parents=True)
     if load.model == "echo":
-        (entry / "model.yaml").write_text(f"backend: echo\nengine: {{slots: 64, token_delay_s: 0.02}}\n{limits}")
+        (entry / "1").mkdir(parents=True)
+        (entry / "model.yaml").write_text("backend: echo\nengine: {slots: 64, token_delay_s: 0.02}\n")
     else:
-        (entry / "model.yaml").write_text((shipped("model_repository") / load.model / "model.yaml").read_text() + limits)
+        shutil.copytree(shipped("model_repository") / load.model, entry)
+    with (entry / "model.yaml").open("a") as file:
+        file.write(f"limits: {{max_queue_size: {load.streams}}}\n")
     return root
 
 

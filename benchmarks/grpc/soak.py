@@ -6,7 +6,6 @@ import asyncio
 import random
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -45,12 +44,16 @@ class Load:
 
 @dataclass
 class Outcome:
-    """How the streams ended, the errors by their kinds."""
+    """How the streams ended.
+
+    Attributes:
+        errors: How many failed, by the kind of error.
+    """
 
     whole: int = 0
     left: int = 0
     tokens: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ async def _keep_asking(client: AsyncClient, load: Load, number: int, until: floa
         try:
             await _ask(client, load, prompt, leave_after, outcome)
         except JubakoError as error:
-            outcome.errors[type(error).__name__] += 1
+            kind = type(error).__name__
+            outcome.errors[kind] = outcome.errors.get(kind, 0) + 1
 
 
 async def _ask(client: AsyncClient, load: Load, prompt: str, leave_after: int | None, outcome: Outcome) -> None:
