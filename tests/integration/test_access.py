@@ -231,4 +231,4 @@ def test_a_server_for_other_machines_is_warned_about(make_server: ServerFactory,
 
 def test_the_banner_says_that_callers_need_a_key(server: Server) -> None:
     server.wait_until(lambda: "Callers need a key; with one in JUBAKO_API_KEY" in server.log.read_text())
-    assert "level\":\"warning" not in server.log.read_text(), "this machine alone can ask"
+    assert 'level":"warning' not in server.log.read_text(), "this machine alone can ask"

@@ -205,7 +205,7 @@ async def test_requests_of_a_stream_are_answered_side_by_side_and_errors_do_not_
 
     async def requests() -> AsyncIterator[dict[str, object]]:
         yield {"model_name": "identity", "inputs": [row()], "request_id": "one"}
-        yield {"model_name": "nope", "inputs": [row()], "request_id": "wrong"}
+        yield {"model_name": "identitee", "inputs": [row()], "request_id": "wrong"}
         yield {"model_name": "many", "inputs": [row()], "request_id": "many"}
 
     seen: dict[str, list[object]] = {}
@@ -218,7 +218,7 @@ async def test_requests_of_a_stream_are_answered_side_by_side_and_errors_do_not_
         seen.setdefault(response.id, []).append(answer)
     assert seen == {
         "one": [(1, True)],
-        "error": ["The model 'nope' does not exist. Did you mean 'talk'?"],
+        "error": ["The model 'identitee' does not exist. Did you mean 'identity'?"],
         "many": [(1, False), (1, False)],
     }
 
