@@ -61,7 +61,8 @@ def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say) -> None:
             "file": str(file),
             "context_path": str(folder),
             "tag": tuple(names),
-            "secret": tuple(f"id={name},src={path}" for name, path in files.items()),
+            # Without the type, podman takes the path for the name of a variable where one has the secret's name.
+            "secret": tuple(f"id={name},type=file,src={path}" for name, path in files.items()),
             **_options(tool),
         }
         command = [builder.binary, *builder.build_cmd, *builder.construct_build_args(**options)]
