@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install install-node serve test test-engines test-containers lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-grpc bench-peers lock lock-environments clean
+.PHONY: help install install-node serve test test-engines test-containers lint format protos release-protos bench-llm bench-batching bench-gateway bench-embeddings bench-grpc bench-peers lock lock-environments lock-images clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -91,6 +91,9 @@ lock: install ## pin the newest versions that fit pyproject.toml into constraint
 
 lock-environments: install ## pin the newest versions that fit the environments of the engines
 	$(BIN)/python -m jubako.environments.lock
+
+lock-images: install ## pin the versions in constraints.txt and in the environments for the images of bentos
+	$(BIN)/python -m jubako.packaging.lock
 
 clean: ## remove what make made, .venv included
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/results $(NODE)/node_modules $(NODE)/build $(NODE)/dist

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jubako.errors import ConfigurationError
 from jubako.oci.reference import Reference
 from jubako.repository.source import (
+    BentoModelSource,
     FileSource,
     HubName,
     HubSource,
@@ -35,6 +36,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
         (".", LocalSource(".")),
         ("file:/data/m.gguf", FileSource("/data/m.gguf")),
         ("file:///data/m.gguf", FileSource("/data/m.gguf")),
+        ("bentoml://smollm2:1-3f9a/weights/m.gguf", BentoModelSource("smollm2", "1-3f9a", "weights/m.gguf")),
         ("hf://org/name@main", HubSource("hf", "org/name", "main")),
         ("hf://gpt2@main/model.safetensors", HubSource("hf", "gpt2", "main", "model.safetensors")),
         ("hf://org/name@refs%2Fpr%2F1/a/b@c.gguf", HubSource("hf", "org/name", "refs/pr/1", "a/b@c.gguf")),
@@ -73,6 +75,8 @@ def test_forms(text: str, source: Source) -> None:
         ("pypi://package/path", "not of the form pypi://package==version/path"),
         ("pypi://package==1.0", "not of the form"),
         ("pypi://package==1.0/../x", "inside the wheel"),
+        ("bentoml://model/weights", "not of the form bentoml://name:version/path"),
+        ("bentoml://model:1/../x", "inside the model"),
         ("oci://host/a/b", "names no tag or digest. Say which, best a digest: oci://host/a/b@sha256:..."),
         ("oci://host:5000/a", "names no tag or digest"),
         ("oci://host", "not of the form oci://registry/repository:tag"),
