@@ -25,6 +25,9 @@ from jubako.repository.model import Version
 from jubako.repository.progress import Progress
 from jubako.repository.repository import Repository
 
+BENTOFILE = "bentofile.yaml"
+"""What BentoML reads of a folder of which it is to build a bento."""
+
 
 @dataclass(frozen=True)
 class Built:
@@ -91,26 +94,24 @@ class Builder:
 
     def _built(self, folder: Path, parts: list[Part], weights: list[Weights], arguments: Mapping[str, object]) -> Built:
         model, number = parts[0].model, parts[0].versions[0].number
-        stored = weights if self.mode == "baked" else []
-        service = f"services.{model.config.backend}:svc"
+        name, stored = tag_name(model.name), weights if self.mode == "baked" else []
+        service, models = f"services.{model.config.backend}:svc", [each.tag for each in stored]
         # Whatever tells this bento from others is in the digest; when and from which commit it was built is not.
-        file = folder / "bentofile.yaml"
-        _write_yaml(file, bentofile(service, tag_name(model.name), {}, arguments, [each.tag for each in stored]))
+        _write_yaml(folder / BENTOFILE, bentofile(service, name, {}, arguments, models))
         content = digest_of(folder)
-        name, bento_version = tag_name(model.name), tag_version(number, content)
-        tag, place = f"{name}:{bento_version}", bentoml_home() / "bentos" / name / bento_version
-        size = sum(each.size for each in weights)
-        if (place / "bento.yaml").is_file():
-            return Built(tag, place, is_new=False, weights=size)
-        labels = labels_of(parts, weights, self.mode, content, commit_of(self.repository.root))
+        version = tag_version(number, content)
+        place = bentoml_home() / "bentos" / name / version
         for each in stored:
-            self.say(f"storing weights of {each.version.model_name}:{each.version.number}")
-            store(each, {"model": each.version.model_name, "sha256": each.digest})
-        _write_yaml(file, bentofile(service, name, labels, arguments, [each.tag for each in stored]))
-        (folder / "README.md").write_text(readme(parts, weights, self.mode, tag), encoding="utf-8")
-        self.say("building")
-        _bentoml_build(folder, bento_version, self.say)
-        return Built(tag, place, is_new=True, weights=size)
+            if store(each, {"model": each.version.model_name, "sha256": each.digest}):
+                self.say(f"weights of {each.version.model_name}:{each.version.number} stored")
+        is_new = not (place / "bento.yaml").is_file()
+        if is_new:
+            self.say("building")
+            labels = labels_of(parts, weights, self.mode, content, commit_of(self.repository.root))
+            _write_yaml(folder / BENTOFILE, bentofile(service, name, labels, arguments, models))
+            (folder / "README.md").write_text(readme(parts, weights, self.mode, f"{name}:{version}"), encoding="utf-8")
+            _bentoml_build(folder, version, self.say)
+        return Built(f"{name}:{version}", place, is_new, weights=sum(each.size for each in weights))
 
 
 def _bentoml_build(folder: Path, version: str, say: Say) -> None:

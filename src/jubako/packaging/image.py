@@ -10,10 +10,10 @@ import shlex
 from bentoml.images import Image
 
 from jubako.packaging.arguments import arguments
-from jubako.packaging.locks import pins
+from jubako.packaging.locks import PYTHON, pins
 from jubako.packaging.system import system_packages
 
-BASE = "python:3.11-slim"
+BASE = f"python:{PYTHON}-slim"
 """The image under all of ours: Debian with Python and little else."""
 
 _LEAVE_NOTHING = "rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*"
@@ -23,7 +23,7 @@ def image(lock: str) -> Image:
     """The image with the packages of a lock, and with those that the bento's arguments name."""
     packages = [*pins(lock), *arguments().packages]
     # distro="none": otherwise BentoML installs a compiler and git, half a gigabyte that few models need.
-    made = Image(base_image=BASE, distro="none", lock_python_packages=False)
+    made = Image(base_image=BASE, distro="none", python_version=PYTHON, lock_python_packages=False)
     if debian := system_packages(packages):
         names = shlex.join(debian)
         made.run(f"apt-get update && apt-get install -y --no-install-recommends {names} && {_LEAVE_NOTHING}")

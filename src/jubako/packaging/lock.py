@@ -14,9 +14,8 @@ from pathlib import Path
 
 from jubako.environments.recipe import lock_of, recipe_of
 from jubako.environments.uv import Say, run_uv
-from jubako.packaging.locks import CORE, LOCKS
+from jubako.packaging.locks import CORE, LOCKS, PYTHON
 
-PYTHON = "3.11"
 PLATFORM = "x86_64-manylinux_2_28"
 """What images are made of. Their packages for other processors are the same, but for those of CUDA."""
 

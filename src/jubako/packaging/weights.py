@@ -13,6 +13,7 @@ from typing import Literal
 
 from jubako.errors import ConfigurationError
 from jubako.packaging.tag import tag_name, tag_version
+from jubako.paths import bentoml_home
 from jubako.repository.cache import Cache
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
@@ -126,17 +127,13 @@ def source_in_bento(weights: Weights, mode: WeightsMode, *, artifact: str | None
 
 def store(weights: Weights, labels: Mapping[str, str]) -> bool:
     """Put the weights into BentoML's store, and say whether they were not there before."""
+    if (bentoml_home() / "models" / weights.tag.replace(":", "/") / "model.yaml").is_file():
+        return False
     # Not imported above: BentoML takes a second, which whoever only reads entries need not wait for.
-    models = import_module("bentoml.models")
-    not_found = import_module("bentoml.exceptions").NotFound
-    try:
-        models.get(weights.tag)
-    except not_found:
-        with models.create(weights.tag, labels=dict(labels)) as model:
-            for path, file in weights.paths():
-                _link(file, Path(model.path) / STORED / path)
-        return True
-    return False
+    with import_module("bentoml.models").create(weights.tag, labels=dict(labels)) as model:
+        for path, file in weights.paths():
+            _link(file, Path(model.path) / STORED / path)
+    return True
 
 
 def _pinned_artifact(reference: str | None, name: str) -> str:

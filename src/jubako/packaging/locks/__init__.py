@@ -6,6 +6,9 @@ from pathlib import Path
 
 LOCKS = Path(__file__).parent
 
+PYTHON = "3.11"
+"""The version of Python for which they are, and which the images have."""
+
 CORE = "core"
 """The lock of backends that need no engine."""
 
