@@ -30,7 +30,7 @@ from jubako.protos import inference
 from jubako.protos import jubako_v1 as pb
 from jubako.tensors import Tensor
 from tests.conftest import ServerFactory
-from tests.integration.echo_versions import MakeRepository, said, serving
+from tests.integration.echo_versions import MakeRepository, serving
 from tests.integration.runner_process import MakeRunner
 from tests.integration.runner_serving import LONG_S
 from tests.serving import Server
@@ -44,6 +44,8 @@ backend: echo
 tasks: [chat, completion, embedding, score, classify]
 engine: {slots: 1, token_delay_s: 0.1}
 """
+
+ENDLESS = "one word after the other " * 200
 
 SLOW = '''
 import time
@@ -77,8 +79,8 @@ async def whole(answers: AsyncGenerator[list[T]]) -> list[T]:
     return [event async for batch in answers for event in batch]
 
 
-def chat() -> ChatRequest:
-    return ChatRequest(model="talk", messages=[Message("user", "hi")])
+def chat(text: str = "hi") -> ChatRequest:
+    return ChatRequest(model="talk", messages=[Message("user", text)])
 
 
 def row(seconds: float, model: str = "slow", name: str = "x") -> InferRequest:
@@ -111,7 +113,7 @@ async def busy_with(plane: DataPlane, model: str, running: int, queued: int) -> 
 
 async def test_what_waits_for_a_place_is_dropped_at_its_clients_deadline(make_runner: MakeRunner) -> None:
     async with serving(make_runner(talk=TALK)) as plane:
-        first = asyncio.create_task(said(plane, "talk"))
+        first = asyncio.create_task(whole(plane.stream(chat(ENDLESS), Caller("first"))))
         await busy_with(plane, "talk", 1, 0)
         for ask in ASKING.values():
             with pytest.raises(DeadlineExceeded, match="The deadline that the client set has passed"):
@@ -121,25 +123,26 @@ async def test_what_waits_for_a_place_is_dropped_at_its_clients_deadline(make_ru
         await busy_with(plane, "talk", 1, 0)
         assert not first.done(), "the place was taken all the time"
         # Who has time waits for its turn; a stream that began in time ends at its deadline too.
-        assert await ASKING["embedding"](plane, in_time(LONG_S))
-        assert await first
-        request = ChatRequest(model="talk", messages=[Message("user", "one word after the other " * 20)])
+        patient = asyncio.create_task(ASKING["embedding"](plane, in_time(LONG_S)))
+        await busy_with(plane, "talk", 1, 1)
+        first.cancel()
+        assert await patient
         events: list[object] = []
         with pytest.raises(DeadlineExceeded, match="that the client set"):  # noqa: PT012 - what came before is looked at
-            async for batch in plane.stream(request, in_time(1)):
+            async for batch in plane.stream(chat(ENDLESS), in_time(1)):
                 events += batch
         assert events
         await busy_with(plane, "talk", 0, 0)
 
 
 async def test_the_limit_of_the_entry_is_told_apart(make_runner: MakeRunner) -> None:
-    limited = TALK + "limits: {timeout_s: 0.5, queue_timeout_s: 0.2}\n"
+    limited = TALK + "limits: {timeout_s: 4, queue_timeout_s: 0.2}\n"
     async with serving(make_runner(talk=limited)) as plane:
-        first = asyncio.create_task(said(plane, "talk"))
+        first = asyncio.create_task(whole(plane.stream(chat(ENDLESS), in_time(LONG_S))))
         await busy_with(plane, "talk", 1, 0)
         with pytest.raises(DeadlineExceeded, match=r"waited 0.2 seconds \(limits.queue_timeout_s"):
             await ASKING["chat"](plane, in_time(LONG_S))
-        with pytest.raises(DeadlineExceeded, match=r"longer than 0.5 seconds.*limits.timeout_s"):
+        with pytest.raises(DeadlineExceeded, match=r"longer than 4 seconds.*limits.timeout_s"):
             await first
 
 
@@ -154,7 +157,7 @@ def slow(repository: MakeRepository) -> Path:
 async def test_tensors_that_wait_are_dropped_too_and_those_of_an_ensemble(make_runner: MakeRunner, slow: Path) -> None:
     async with serving(make_runner()) as plane:
         for request in (row(0.125), row(0.125, "e", "a")):
-            first = asyncio.create_task(plane.infer(row(1.5), Caller("first")))
+            first = asyncio.create_task(plane.infer(row(3), Caller("first")))
             await busy_with(plane, "slow", 1, 0)
             with pytest.raises(DeadlineExceeded, match="client"):
                 await plane.infer(request, in_time(SHORT_S))
@@ -164,7 +167,7 @@ async def test_tensors_that_wait_are_dropped_too_and_those_of_an_ensemble(make_r
             assert not first.done()
             assert (await first).outputs
         computed = (slow / "slow" / "computed.txt").read_text().split()
-        assert computed == ["[1.5]", "[1.5]"], "nothing that was late was computed"
+        assert computed == ["[3.0]", "[3.0]"], "nothing that was late was computed"
         assert (await plane.infer(row(0, "e", "a"), in_time(LONG_S))).outputs
 
 
@@ -172,7 +175,7 @@ def test_deadlines_over_grpc(make_server: ServerFactory, repository: MakeReposit
     repository(talk=TALK)
     with make_server(slow) as server, grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         hello = pb.ChatRequest(model="talk", messages=[pb.Message(role=pb.ROLE_USER, content=[pb.ContentPart(text="hi")])])
-        long = pb.ChatRequest(model="talk", messages=[pb.Message(role=pb.ROLE_USER, content=[pb.ContentPart(text="a " * 60)])])
+        long = pb.ChatRequest(model="talk", messages=[pb.Message(role=pb.ROLE_USER, content=[pb.ContentPart(text=ENDLESS)])])
         tensor = inference.ModelInferRequest(model_name="slow", raw_input_contents=[struct.pack("<f", 0)])
         tensor.inputs.add(name="x", datatype="FP32", shape=[1, 1])
         stream = channel.unary_stream(
@@ -195,28 +198,30 @@ def test_deadlines_over_grpc(make_server: ServerFactory, repository: MakeReposit
             request_serializer=inference.ModelInferRequest.SerializeToString,
             response_deserializer=inference.ModelInferResponse.FromString,
         )
-        holding = stream(long, timeout=LONG_S)
-        next(holding)
-        busy = infer.future(_seconds(tensor, 2), timeout=LONG_S)
-        for ask in (
-            lambda: complete(hello, timeout=SHORT_S),
-            lambda: list(stream(hello, timeout=SHORT_S)),
-            lambda: embed(pb.EmbedRequest(model="talk", inputs=[pb.Prompt(text="hi")]), timeout=SHORT_S),
-            lambda: infer(_seconds(tensor, 0.125), timeout=SHORT_S),
-        ):
-            with pytest.raises(grpc.RpcError) as failed:
-                ask()
-            assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
         def activity(model: str) -> tuple[int, int]:
             (instance,) = httpx.get(f"{server.url}/v1/stat/{model}").json()["instances"]
             return instance["running"], instance["queued"]
 
+        holding = stream(long, timeout=LONG_S)
+        next(holding)
+        busy = infer.future(_seconds(tensor, 4), timeout=LONG_S)
+        server.wait_until(lambda: activity("slow") == (1, 0), LONG_S)
+        for ask in (
+            lambda: infer(_seconds(tensor, 0.125), timeout=SHORT_S),
+            lambda: complete(hello, timeout=SHORT_S),
+            lambda: list(stream(hello, timeout=SHORT_S)),
+            lambda: embed(pb.EmbedRequest(model="talk", inputs=[pb.Prompt(text="hi")]), timeout=SHORT_S),
+        ):
+            with pytest.raises(grpc.RpcError) as failed:
+                ask()
+            assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
         server.wait_until(lambda: activity("talk") == (1, 0), LONG_S)
         holding.cancel()
         busy.result()
         server.wait_until(lambda: activity("talk") == activity("slow") == (0, 0), LONG_S)
-        assert (slow / "slow" / "computed.txt").read_text().split() == ["[2.0]"]
+        assert (slow / "slow" / "computed.txt").read_text().split() == ["[4.0]"]
 
 
 def _seconds(request: inference.ModelInferRequest, seconds: float) -> inference.ModelInferRequest:
