@@ -237,3 +237,23 @@ def test_another_machine_serves_it_with_bentoml_alone(built: tuple[Workshop, lis
     (workshop.folder / "weights").rename(tmp_path / "weights that nobody else has")
     with bentoml_serve([tag], tmp_path, tmp_path / "log", python=python, **there) as server:
         assert ask(server.url, "asks") == [20, 40]
+
+
+def test_bentoml_builds_the_whole_repository_from_the_projects_folder(tmp_path: Path) -> None:
+    environment = clean_environment(BENTOML_HOME=str(tmp_path), BENTOML_DO_NOT_TRACK="true")
+    command = [sys.executable, "-m", "bentoml", "build", "--version", "all", "--output", "tag"]
+    project = Path(__file__).parents[2]
+    subprocess.run(command, cwd=project, env=environment, capture_output=True, check=True, timeout=TIMEOUT_S)
+    source = tmp_path / "bentos" / "jubako" / "all" / "src"
+    assert {path.name for path in source.iterdir()} == {
+        "LICENSE",
+        "bentofile.yaml",
+        "jubako",
+        "model_repository",
+        "protos",
+        "services",
+    }
+    assert {path.suffix for path in (source / "protos").rglob("*") if path.is_file()} == {".proto"}
+    assert not list(source.rglob("*.pyc"))
+    entries = {path.parent.name for path in (project / "model_repository").glob("*/model.yaml")}
+    assert entries <= {path.name for path in (source / "model_repository").iterdir()}
