@@ -88,8 +88,8 @@ class Admission:
             if end == deadline:
                 raise _deadline_passed() from None
             raise DeadlineExceeded(
-                f"The request waited {self._queue_timeout_s:g} seconds (limits.queue_timeout_s of the model's entry) and no place "
-                "at the model became free. Try again later."
+                f"The request waited {self._queue_timeout_s:g} seconds (limits.queue_timeout_s of the model's entry) and no "
+                "place at the model became free. Try again later."
             ) from None
         finally:
             self._first_waiting -= 1
