@@ -29,8 +29,10 @@ def default_repository() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """A top-level folder of the project, such as ``services``: in the package once installed, beside it in a bento, beside ``src``
-    in a checkout."""
+    """A top-level folder of the project, such as ``services``.
+
+    It is in the package once that is installed, beside it in a bento, and beside ``src`` in a checkout.
+    """
     package = Path(__file__).parent
     places = (package / "_shipped" / name, package.parent / name)
     return next((place for place in places if place.is_dir()), package.parents[1] / name)
