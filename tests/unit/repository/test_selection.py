@@ -9,7 +9,7 @@ import pytest
 from jubako.backends.declarations import BACKENDS
 from jubako.errors import ConfigurationError
 from jubako.repository.repository import Repository, read_repository
-from jubako.repository.selection import check_names, entry_named, selected
+from jubako.repository.selection import check_names, entry_named, selected, with_versions
 from tests.unit.repository.conftest import Write
 
 STEPS = """
@@ -81,3 +81,30 @@ def test_a_number_behind_a_name_is_a_version_unless_the_name_has_it() -> None:
     assert [entry_named(name, names) for name in ("a", "a:3", "n:2", "n:2:1", "n:3", "a:b", "")] == [
         "a", "a", "b", "b", None, None, None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("load", "numbers", "aliases"),
+    [
+        ("", (1, 3), {"stable": 1}),
+        ("chat", (1, 3), {"stable": 1}),
+        ("chat:2", (2,), {}),
+        ("org/chat:1, chat:2", (1, 2), {"stable": 1}),
+        ("tag:2", (1, 3), {"stable": 1}),
+    ],
+)
+def test_a_version_that_is_named_by_number_is_served_whatever_the_entry_says(
+    write: Write, load: str, numbers: tuple[int, ...], aliases: dict[str, int]
+) -> None:
+    names = "served_names: [org/chat, 'tag:2']\naliases: {stable: 1}\n"
+    root = write({"chat/model.yaml": f"backend: echo\n{names}", **{f"chat/{number}/": "" for number in (1, 2, 3)}})
+    repository = read_repository(root, BACKENDS)
+    check_names(repository, load)
+    model = with_versions(repository.models["chat"], load)
+    assert tuple(version.number for version in model.served_versions) == numbers
+    assert model.aliases == aliases
+
+
+def test_a_version_that_is_not_there_is_refused(found: Repository) -> None:
+    with pytest.raises(ConfigurationError, match=r"--load names version 7 of first, which has: 1\."):
+        check_names(found, "first:7")
