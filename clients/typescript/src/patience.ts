@@ -1,6 +1,6 @@
 /** When a call that failed is made again. */
 
-import { DeadlineExceeded, type JubakoError, Overloaded } from "./errors.js";
+import { DeadlineExceeded, InstanceLost, type JubakoError, Overloaded } from "./errors.js";
 
 const FIRST_DELAY_MS = 200;
 const LONGEST_DELAY_MS = 10_000;
@@ -47,7 +47,8 @@ export class Patience {
 
 /** Whether the same call may go well a little later. */
 function isPassing(error: JubakoError): boolean {
-  if (error instanceof DeadlineExceeded) {
+  // The call itself may be why the instance died.
+  if (error instanceof DeadlineExceeded || error instanceof InstanceLost) {
     return false;
   }
   return error.status === "UNAVAILABLE" || (error instanceof Overloaded && error.retryAfter !== undefined);

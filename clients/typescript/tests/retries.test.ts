@@ -18,7 +18,7 @@ const CASES: Readonly<Record<string, [refusals: Refusal[], calls: number, error?
   "a model that is loading": [[{ ...AWAY, reason: "model_not_ready" }], 2],
   "a full queue that says when to come back": [[{ ...FULL, retryAfterMs: 100 }], 2],
   "a full queue that does not": [[FULL], 1, "Overloaded"],
-  "an instance that died": [[{ ...AWAY, reason: "instance_lost" }], 2],
+  "an instance that died": [[{ ...AWAY, reason: "instance_lost" }], 1, "InstanceLost"],
   "a mistake": [[{ code: status.INVALID_ARGUMENT }], 1, "InvalidRequest"],
 };
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from jubako_client.errors import DeadlineExceeded, JubakoError, Overloaded
+from jubako_client.errors import DeadlineExceeded, InstanceLost, JubakoError, Overloaded
 
 FIRST_DELAY_S: Final = 0.2
 LONGEST_DELAY_S: Final = 10.0
@@ -51,6 +51,6 @@ class Patience:
 
 def _is_passing(error: JubakoError) -> bool:
     """Whether the same call may go well a little later."""
-    if isinstance(error, DeadlineExceeded):
+    if isinstance(error, (DeadlineExceeded, InstanceLost)):  # the call itself may be why the instance died
         return False
     return error.status == "UNAVAILABLE" or (isinstance(error, Overloaded) and error.retry_after_s is not None)
