@@ -142,6 +142,16 @@ async def test_a_client_that_only_resets_its_calls_is_hung_up_on(peer: Peer, ser
         assert await client.is_server_live()
 
 
+async def test_a_client_that_reads_late_still_learns_why(peer: Peer) -> None:
+    peer.greet()
+    await peer.read(frames.SETTINGS)
+    peer.write(b"\0\0\0\x05" + bytes(5))  # a push promise
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+        peer.write(bytes(100_000))
+    assert "Clients promise nothing" in (await peer.farewell())[1]
+
+
 async def test_pings_settings_padding_and_unknown_frames(peer: Peer) -> None:
     peer.greet()
     peer.write(_frame(200, 0, 0, b"whatever") + _frame(frames.PRIORITY, 0, 1, bytes(5)) + _frame(frames.PING, 0, 0, b"01234567"))

@@ -32,6 +32,9 @@ RESETS: Final = 1000
 """Calls that a client may begin and reset on one connection, beyond as many as it let be answered. A flood of them is an attack
 (CVE-2023-44487), which a limit on the calls at the same time does not see."""
 
+LINGER_S: Final = 1.0
+"""Seconds for which a client may go on sending after our last word, before the connection is closed."""
+
 DRAINING: Final = b"draining"
 
 FrameHandler = Callable[[int, int, bytes], None]
@@ -93,9 +96,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for call in list(self._calls.values()):
-            call.abandon()
-            self._close(call)
+        self._abandon_calls()
         self._server.left(self)
 
     def pause_writing(self) -> None:
@@ -108,6 +109,8 @@ class Connection(asyncio.Protocol):
         return None  # closes the transport, which abandons the calls
 
     def data_received(self, data: bytes) -> None:
+        if self._out.ended:
+            return
         self._active = True
         if self._rest:
             data = self._rest + data
@@ -116,8 +119,7 @@ class Connection(asyncio.Protocol):
         except ProtocolViolation as violation:
             self._rest = b""
             self._out.write(frames.goaway(self._last, violation.code, str(violation)))
-            self._out.flush()
-            self._transport.close()
+            self._hang_up()
         else:
             self._rest = data[read:]
 
@@ -338,8 +340,23 @@ class Connection(asyncio.Protocol):
 
     def _leave_if_idle(self) -> None:
         if self._refusing and not self._calls:
-            self._out.flush()
-            self._transport.close()
+            self._hang_up()
+
+    def _abandon_calls(self) -> None:
+        for call in list(self._calls.values()):
+            call.abandon()
+            self._close(call)
+
+    def _hang_up(self) -> None:
+        """Send what is written, and close once the client has, or soon.
+
+        A socket that is closed while its client still sends is reset by the kernel, and the client may never read why.
+        """
+        if self._out.ended:
+            return
+        self._out.finish()
+        self._abandon_calls()
+        self.loop.call_later(LINGER_S, self._transport.close)
 
     def _look(self) -> None:
         """Ask whether a silent client is still there, and hang up when it does not answer."""

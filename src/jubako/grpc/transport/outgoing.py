@@ -33,6 +33,7 @@ class Outgoing:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, closed: Callable[[Call], None]) -> None:
         self.initial_window = frames.DEFAULT_WINDOW
         self.frame_size = frames.DEFAULT_FRAME_SIZE
+        self.ended = False
         self._transport = transport
         self._loop = loop
         self._closed = closed
@@ -134,7 +135,7 @@ class Outgoing:
         self._size += len(data)
 
     def flush(self) -> None:
-        if not self._pieces or self._transport.is_closing():
+        if not self._pieces or self.ended or self._transport.is_closing():
             return
         pieces, self._pieces = self._pieces, []
         size, self._size = self._size, 0
@@ -146,6 +147,13 @@ class Outgoing:
             self._transport.writelines(pieces)
         if self._paused and self._transport.get_write_buffer_size() > MOST_UNSENT:
             self._transport.abort()
+
+    def finish(self) -> None:
+        """Send what is written, and nothing after it."""
+        self.flush()
+        self.ended = True
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _begin(self, call: Call) -> None:
         call.has_begun = True
