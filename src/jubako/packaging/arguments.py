@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import bentoml
+import click
 from bentoml.exceptions import InvalidArgument
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,6 +60,7 @@ def settings_for(backend: str = "") -> Settings:
     told = arguments()
     if os.environ.get("BENTOML_CONTAINERIZED") == "true":
         os.environ.setdefault(variable_of("host"), "0.0.0.0")  # noqa: S104 - the container's own network
+    _follow_flags()
     if told.model:
         os.environ[variable_of("load")] = told.load
     settings = load_settings().settings
@@ -69,6 +71,14 @@ def settings_for(backend: str = "") -> Settings:
         except JubakoError as error:
             raise InvalidArgument(error.message) from None
     return settings
+
+
+def _follow_flags() -> None:
+    """``bentoml serve --host --port`` say where HTTP listens. gRPC, and what is safe on this machine alone, follow them."""
+    context = click.get_current_context(silent=True)
+    for name in ("host", "port"):
+        if context is not None and (said := context.params.get(name)):
+            os.environ[variable_of(name)] = str(said)
 
 
 def http_of(settings: Settings) -> dict[str, Any]:
