@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -16,25 +17,17 @@ from tests.unit.cli.command import clean_environment
 
 @contextmanager
 def bentoml_serve(
-    arguments: Sequence[str],
-    folder: Path,
-    log: Path,
-    *,
-    python: str | Path = sys.executable,
-    port: int | None = None,
-    **variables: str,
+    arguments: Sequence[str], folder: Path, log: Path, *, python: str | Path = sys.executable, **variables: str
 ) -> Iterator[Server]:
     """``bentoml serve`` with these arguments in `folder`, once it is ready; stopped on leaving.
 
     Args:
         python: The interpreter that has BentoML.
-        port: Where the arguments say that HTTP listens; None if they say nothing.
         variables: More of its environment.
     """
-    server = Server(folder, log, {}, port=port or free_port(), grpc_port=free_port())
-    if port is None:
-        variables["JUBAKO_PORT"] = str(server.port)
-    settings = {"JUBAKO_GRPC_PORT": str(server.grpc_port), "BENTOML_DO_NOT_TRACK": "true"}
+    said, port = dict(pairwise(arguments)).get("--port"), free_port()
+    server = Server(folder, log, {}, port=int(said or port), grpc_port=free_port())
+    settings = {"JUBAKO_PORT": str(port), "JUBAKO_GRPC_PORT": str(server.grpc_port), "BENTOML_DO_NOT_TRACK": "true"}
     with log.open("ab") as out:
         server.process = subprocess.Popen(
             [python, "-m", "bentoml", "serve", *arguments],

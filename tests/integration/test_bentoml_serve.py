@@ -34,7 +34,7 @@ def test_it_reads_the_same_settings_and_listens_on_this_machine_only(repository:
 def test_its_flags_say_where_all_of_it_listens(repository: Callable[..., Path], tmp_path: Path) -> None:
     arguments = ["services.gateway:svc", "--host", "0.0.0.0", "--port", str(port := free_port())]
     models, project = str(repository(echo="backend: echo")), shipped("services").parent
-    with bentoml_serve(arguments, project, tmp_path / "server.log", port=port, JUBAKO_REPOSITORY=models) as server:
+    with bentoml_serve(arguments, project, tmp_path / "server.log", JUBAKO_REPOSITORY=models) as server:
         listening = psutil.Process(server.pid).net_connections("tcp")
         for process in server.tree():
             listening += process.net_connections("tcp")
