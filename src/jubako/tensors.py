@@ -30,6 +30,9 @@ Datatype = Literal[
 ]
 DATATYPES: Final[tuple[Datatype, ...]] = get_args(Datatype)
 
+Content = Literal["image"]
+"""What an input can be said to be, beyond its datatype and shape."""
+
 Array: TypeAlias = npt.NDArray[np.generic]
 """Any array; one of dtype object holds `bytes` elements."""
 
@@ -118,6 +121,8 @@ class TensorSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
         optional: A request may leave the input out.
         ragged: Requests whose shapes differ in this input may share a batch: their elements are joined end to end.
         labels: Names of the classes along the last axis of an output; empty where there are none.
+        content: ``image`` says that each row of an input, or the input where the model has no batch dimension, is a picture, in a
+            form of :func:`holds_images`. On the wire it is a tensor as any other: generated clients make it of pictures.
         description: For people.
     """
 
@@ -127,6 +132,7 @@ class TensorSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     optional: bool = False
     ragged: bool = False
     labels: list[str] = []
+    content: Content | None = None
     description: str = ""
 
 
@@ -144,6 +150,16 @@ class Signature(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_batch_size: int = 0
     decoupled: bool = False
     platform: str = ""
+
+
+def holds_images(datatype: str, shape: Sequence[int]) -> bool:
+    """Whether a tensor can be pictures: UINT8 with height, width and 1, 3 or 4 channels (grey, RGB, RGBA), or BYTES, each element
+    of which is an image file.
+
+    Args:
+        shape: Without the batch dimension.
+    """
+    return datatype == "BYTES" or (datatype == "UINT8" and len(shape) == 3 and shape[2] in (1, 3, 4))
 
 
 def dtype_of(datatype: str) -> np.dtype[np.generic]:

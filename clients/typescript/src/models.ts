@@ -25,6 +25,8 @@ export interface TensorSpec {
   readonly description: string;
   /** Whether requests whose shapes differ in this input may share a batch. */
   readonly ragged: boolean;
+  /** "image" for an input that is a picture, or of which each row is one; empty where nothing is said. */
+  readonly content: string;
 }
 
 /** What a tensor model takes and gives. */
@@ -105,5 +107,6 @@ function tensor(given: pb.TensorSpec): TensorSpec {
     labels: given.labels,
     description: given.description,
     ragged: given.ragged,
+    content: given.content,
   };
 }

@@ -11,7 +11,7 @@ test("what is said of models", async () => {
   const version = await client.model("identity:1");
   assert.deepEqual([version.version, version.state, version.tasks], [1, "ready", ["infer"]]);
   assert.deepEqual(version.signature?.inputs, [
-    { name: "INPUT0", datatype: "FP32", shape: [-1], optional: false, labels: [], description: "", ragged: false },
+    { name: "INPUT0", datatype: "FP32", shape: [-1], optional: false, labels: [], description: "", ragged: false, content: "" },
   ]);
   assert.deepEqual(version.signature?.outputs[0]?.labels, ["cat", "dog", "bird"]);
   assert.equal(version.signature?.maxBatchSize, 8);

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from jubako.messages import Parameter, SamplingParams, Task
-from jubako.tensors import Datatype
+from jubako.tensors import Content, Datatype
 
 CLOSED = {"extra": "forbid", "use_attribute_docstrings": True, "arbitrary_types_allowed": True}
 """pydantic's settings for every configuration dataclass: unknown fields are refused, docstrings are kept, and the waist's own
@@ -82,6 +82,11 @@ class TensorConfig:
     labels: str | list[str] = field(default_factory=list)
     """Names of the classes along the last axis of an output: a list, or a text file of the entry with one on each line.
     Default: none."""
+
+    content: Content | None = None
+    """``image`` says that an input is a picture: UINT8 of the shape ``[height, width, channels]``, with 1, 3 or 4 channels for grey,
+    RGB and RGBA, or BYTES, with an image file such as a PNG in each element. Generated clients take pictures for it; requests stay
+    the same. Default: nothing is said."""
 
     description: str = ""
     """What it is, for people. Default: empty."""

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from jubako.model_names import WHAT_AN_ALIAS_IS, is_alias
 from jubako.repository.config import BatchingConfig, ModelConfig, TensorConfig, WarmupConfig
 from jubako.repository.problem import FieldPath
+from jubako.tensors import holds_images
 
 Contradiction: TypeAlias = tuple[FieldPath, str]
 """Where it is, and how the sentence goes on that begins with the field's name."""
@@ -28,6 +29,8 @@ def contradictions(config: ModelConfig) -> list[Contradiction]:
         *_names(("inputs",), config.inputs),
         *_names(("outputs",), config.outputs),
         *_input_labels(config.inputs),
+        *_images(config.inputs),
+        *_output_content(config.outputs),
         *_batching(config.batching, config.max_batch_size),
         *_cost(config),
         *_length_buckets(config),
@@ -66,6 +69,23 @@ def _input_labels(inputs: list[TensorConfig]) -> Iterator[Contradiction]:
     for index, tensor in enumerate(inputs):
         if tensor.labels:
             yield ("inputs", index, "labels"), "is for outputs only: labels name the classes of a result"
+
+
+def _images(inputs: list[TensorConfig]) -> Iterator[Contradiction]:
+    for index, tensor in enumerate(inputs):
+        if tensor.content == "image" and not holds_images(tensor.datatype, tensor.shape):
+            yield (
+                ("inputs", index, "content"),
+                "is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels and without "
+                f"the batch dimension, or BYTES with an image file in each element; it is {tensor.datatype} of the shape "
+                f"{tensor.shape}",
+            )
+
+
+def _output_content(outputs: list[TensorConfig]) -> Iterator[Contradiction]:
+    for index, tensor in enumerate(outputs):
+        if tensor.content:
+            yield ("outputs", index, "content"), "is for inputs only: it says what clients may give"
 
 
 def _batching(batching: BatchingConfig, max_batch_size: int | None) -> Iterator[Contradiction]:

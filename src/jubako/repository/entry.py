@@ -270,6 +270,7 @@ class _Reader:
                 optional=tensor.optional,
                 ragged=tensor.ragged,
                 labels=labels.names,
+                content=tensor.content,
                 description=tensor.description,
             )
             specs.append(spec)

@@ -71,7 +71,8 @@ def interface_lines(tasks: Sequence[Task], signature: Signature | None) -> list[
         labels "y" ["cat", "dog"]
 
     Names and labels are written as JSON, in which no line ends. What is for people, such as a description, is not there, and
-    neither is what only the server needs to know, such as the size of a batch.
+    neither is what only the server needs to know, such as the size of a batch. That an input is a picture changes nothing on the
+    wire, so it is not there either: whoever sends it as an array goes on doing so.
     """
     lines = [f"task {task}" for task in sorted(tasks)]
     if signature is None:

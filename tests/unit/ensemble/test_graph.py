@@ -95,6 +95,16 @@ def test_a_member_without_a_batch_dimension_leaves_the_ensemble_without_one() ->
     assert signature(whole, SAME).outputs[0].shape == [-1, 4]
 
 
+def test_an_input_is_an_image_where_the_member_says_so_and_the_batch_dimension_stays() -> None:
+    image = TensorSpec(name="x", datatype="UINT8", shape=[-1, -1, 3], content="image")
+    rows = member(tensor("y", "FP32", 4), image)
+    (taken,) = signature(rows, SAME).inputs
+    assert (taken.name, taken.shape, taken.content) == ("image", [-1, -1, 3], "image")
+    whole = member(tensor("y", "FP32", 4), tensor("x", "FP32", -1, 4), rows=0)
+    (taken,) = signature(rows, whole).inputs
+    assert (taken.shape, taken.content) == ([-1, -1, -1, 3], None)
+
+
 def test_an_input_is_optional_where_all_who_take_it_can_do_without() -> None:
     assert signature(member(tensor("y", "FP32", 4), tensor("x", "FP32", 4, optional=True)), SAME).inputs[0].optional
 

@@ -10,7 +10,7 @@ from jubako.backends.declarations import BACKENDS
 from jubako.repository.config import QueueConfig, WarmupConfig
 from jubako.repository.model_configuration import completed_configuration
 from jubako.repository.repository import Model, read_repository
-from jubako.tensors import Signature, TensorSpec
+from jubako.tensors import Datatype, Signature, TensorSpec
 from tests.unit.repository.conftest import Files, Write
 
 TENSORS = """\
@@ -62,6 +62,16 @@ def test_labels_may_be_a_list(write: Write) -> None:
     assert model.outputs[0].labels == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("datatype", "shape"),
+    [("UINT8", [-1, -1, 3]), ("UINT8", [224, 224, 1]), ("UINT8", [-1, 64, 4]), ("BYTES", [1]), ("BYTES", [-1])],
+)
+def test_an_input_may_be_an_image(datatype: Datatype, shape: list[int], write: Write) -> None:
+    entry = f"backend: onnx\ninputs: [{{name: x, datatype: {datatype}, shape: {shape}, content: image}}]\n"
+    model = read_one(write, {"m/model.yaml": entry})
+    assert model.inputs == (TensorSpec(name="x", datatype=datatype, shape=shape, content="image"),)
+
+
 MISTAKES = {
     "an unknown field of a tensor": (
         "inputs:\n  - name: x\n    datatype: FP32\n    shap: [1]\n    shape: [1]\n",
@@ -103,6 +113,34 @@ MISTAKES = {
         "inputs:\n  - {name: x, datatype: FP32, shape: [1], labels: [a]}\n",
         2,
         "`inputs[0].labels` is for outputs only: labels name the classes of a result.",
+    ),
+    "an image of floats": (
+        "inputs:\n  - name: x\n    datatype: FP32\n    shape: [3, -1, -1]\n    content: image\n",
+        5,
+        "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels "
+        "and without the batch dimension, or BYTES with an image file in each element; it is FP32 of the shape [3, -1, -1].",
+    ),
+    "an image of two channels": (
+        "inputs:\n  - {name: x, datatype: UINT8, shape: [8, 8, 2], content: image}\n",
+        2,
+        "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels "
+        "and without the batch dimension, or BYTES with an image file in each element; it is UINT8 of the shape [8, 8, 2].",
+    ),
+    "an image with a batch dimension": (
+        "inputs:\n  - {name: x, datatype: UINT8, shape: [-1, 8, 8, 3], content: image}\n",
+        2,
+        "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels "
+        "and without the batch dimension, or BYTES with an image file in each element; it is UINT8 of the shape [-1, 8, 8, 3].",
+    ),
+    "an image that is given": (
+        "outputs:\n  - {name: x, datatype: UINT8, shape: [8, 8, 3], content: image}\n",
+        2,
+        "`outputs[0].content` is for inputs only: it says what clients may give.",
+    ),
+    "a content that nobody knows": (
+        "inputs:\n  - {name: x, datatype: BYTES, shape: [1], content: imag}\n",
+        2,
+        "`inputs[0].content` must be one of image; it is 'imag'. Did you mean `image`?",
     ),
     "a name twice": (
         "inputs:\n  - {name: x, datatype: FP32, shape: [1]}\n  - {name: x, datatype: FP32, shape: [1]}\n",

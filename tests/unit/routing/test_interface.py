@@ -43,6 +43,7 @@ def test_the_lines_name_all_that_a_client_relies_on() -> None:
         replace(SIGNATURE, max_batch_size=9),
         replace(SIGNATURE, platform="onnxruntime_onnx"),
         replace(SIGNATURE, inputs=[replace(X, description="What it is.", ragged=True)]),
+        replace(SIGNATURE, inputs=[replace(X, content="image")]),
     ],
 )
 def test_what_no_client_relies_on_does_not_count(same: Signature) -> None:

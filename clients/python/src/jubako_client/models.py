@@ -41,6 +41,7 @@ class TensorSpec:
         shape: Without the batch dimension where the model has one; -1 is any length.
         labels: The names of the classes along the last dimension of an output.
         ragged: Whether requests whose shapes differ in this input may share a batch.
+        content: ``image`` for an input that is a picture, or of which each row is one; empty where nothing is said.
     """
 
     name: str
@@ -50,6 +51,7 @@ class TensorSpec:
     labels: tuple[str, ...]
     description: str
     ragged: bool
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,4 +140,5 @@ def _tensor(given: pb.TensorSpec) -> TensorSpec:
         labels=tuple(given.labels),
         description=given.description,
         ragged=given.ragged,
+        content=given.content,
     )

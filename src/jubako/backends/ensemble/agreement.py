@@ -9,7 +9,7 @@ from jubako.backends.base import ModelSpec
 from jubako.backends.ensemble.graph import Graph, Step
 from jubako.errors import ConfigurationError
 from jubako.repository.problem import nearest
-from jubako.tensors import Datatype, Signature, TensorSpec
+from jubako.tensors import Datatype, Signature, TensorSpec, holds_images
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,15 @@ def _check_ends(tensor: str, ends: list[_End]) -> None:
 
 
 def _from_members(name: str, end: _End, max_batch_size: int, *, optional: bool = False) -> TensorSpec:
+    shape = end.shape[1:] if max_batch_size else end.shape
     return TensorSpec(
         name=name,
         datatype=end.datatype,
-        shape=end.shape[1:] if max_batch_size else end.shape,
+        shape=shape,
         optional=optional,
         labels=end.spec.labels,
+        # Of a member with batches in an ensemble without them, the rows are pictures, and the whole tensor is none.
+        content=end.spec.content if holds_images(end.datatype, shape) else None,
         description=end.spec.description,
     )
 

@@ -86,4 +86,5 @@ def _tensor(spec: TensorSpec) -> pb.TensorSpec:
         labels=spec.labels,
         description=spec.description,
         ragged=spec.ragged,
+        content=spec.content or "",
     )

@@ -472,7 +472,7 @@ VERSION_STATE_FAILED: VersionState
 VERSION_STATE_UNLOADED: VersionState
 
 class TensorSpec(_message.Message):
-    __slots__ = ("name", "datatype", "shape", "optional", "labels", "description", "ragged")
+    __slots__ = ("name", "datatype", "shape", "optional", "labels", "description", "ragged", "content")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATATYPE_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
@@ -480,6 +480,7 @@ class TensorSpec(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     RAGGED_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
     name: str
     datatype: str
     shape: _containers.RepeatedScalarFieldContainer[int]
@@ -487,6 +488,7 @@ class TensorSpec(_message.Message):
     labels: _containers.RepeatedScalarFieldContainer[str]
     description: str
     ragged: bool
+    content: str
     def __init__(
         self,
         name: _Optional[str] = ...,
@@ -496,6 +498,7 @@ class TensorSpec(_message.Message):
         labels: _Optional[_Iterable[str]] = ...,
         description: _Optional[str] = ...,
         ragged: _Optional[bool] = ...,
+        content: _Optional[str] = ...,
     ) -> None: ...
 
 class Signature(_message.Message):
