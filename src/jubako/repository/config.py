@@ -84,9 +84,9 @@ class TensorConfig:
     Default: none."""
 
     content: Content | None = None
-    """``image`` says that an input is a picture: UINT8 of the shape ``[height, width, channels]``, with 1, 3 or 4 channels for grey,
-    RGB and RGBA, or BYTES, with an image file such as a PNG in each element. Generated clients take pictures for it; requests stay
-    the same. Default: nothing is said."""
+    """``image`` says that an input is a picture: UINT8 of the shape ``[height, width, channels]`` with 1, 3 or 4 channels for
+    grey, RGB and RGBA, or BYTES with an image file such as a PNG in each element. Generated clients take pictures for it;
+    requests stay the same. Default: nothing is said."""
 
     description: str = ""
     """What it is, for people. Default: empty."""

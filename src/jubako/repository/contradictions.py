@@ -76,9 +76,9 @@ def _images(inputs: list[TensorConfig]) -> Iterator[Contradiction]:
         if tensor.content == "image" and not holds_images(tensor.datatype, tensor.shape):
             yield (
                 ("inputs", index, "content"),
-                "is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels and without "
-                f"the batch dimension, or BYTES with an image file in each element; it is {tensor.datatype} of the shape "
-                f"{tensor.shape}",
+                "is image, so the input must be UINT8 of the shape [height, width, channels] with 1, 3 or 4 channels, the batch "
+                "dimension left out, or BYTES with an image file in each element; "
+                f"it is {tensor.datatype} of the shape {tensor.shape}",
             )
 
 

@@ -72,6 +72,10 @@ def test_an_input_may_be_an_image(datatype: Datatype, shape: list[int], write: W
     assert model.inputs == (TensorSpec(name="x", datatype=datatype, shape=shape, content="image"),)
 
 
+WHAT_AN_IMAGE_IS = (
+    "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels] with 1, 3 or 4 channels, the "
+    "batch dimension left out, or BYTES with an image file in each element"
+)
 MISTAKES = {
     "an unknown field of a tensor": (
         "inputs:\n  - name: x\n    datatype: FP32\n    shap: [1]\n    shape: [1]\n",
@@ -117,20 +121,17 @@ MISTAKES = {
     "an image of floats": (
         "inputs:\n  - name: x\n    datatype: FP32\n    shape: [3, -1, -1]\n    content: image\n",
         5,
-        "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels "
-        "and without the batch dimension, or BYTES with an image file in each element; it is FP32 of the shape [3, -1, -1].",
+        f"{WHAT_AN_IMAGE_IS}; it is FP32 of the shape [3, -1, -1].",
     ),
     "an image of two channels": (
         "inputs:\n  - {name: x, datatype: UINT8, shape: [8, 8, 2], content: image}\n",
         2,
-        "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels "
-        "and without the batch dimension, or BYTES with an image file in each element; it is UINT8 of the shape [8, 8, 2].",
+        f"{WHAT_AN_IMAGE_IS}; it is UINT8 of the shape [8, 8, 2].",
     ),
     "an image with a batch dimension": (
         "inputs:\n  - {name: x, datatype: UINT8, shape: [-1, 8, 8, 3], content: image}\n",
         2,
-        "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels], with 1, 3 or 4 channels "
-        "and without the batch dimension, or BYTES with an image file in each element; it is UINT8 of the shape [-1, 8, 8, 3].",
+        f"{WHAT_AN_IMAGE_IS}; it is UINT8 of the shape [-1, 8, 8, 3].",
     ),
     "an image that is given": (
         "outputs:\n  - {name: x, datatype: UINT8, shape: [8, 8, 3], content: image}\n",
