@@ -73,8 +73,8 @@ def test_an_input_may_be_an_image(datatype: Datatype, shape: list[int], write: W
 
 
 WHAT_AN_IMAGE_IS = (
-    "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels] with 1, 3 or 4 channels, the "
-    "batch dimension left out, or BYTES with an image file in each element"
+    "`inputs[0].content` is image, so the input must be UINT8 of the shape [height, width, channels] with 1, 3 or 4 channels, "
+    "the batch dimension left out, or BYTES with an image file in each element"
 )
 MISTAKES = {
     "an unknown field of a tensor": (
