@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jubako.messages import Task
 from jubako.routing.interface import ModelInterface, interface_digest
-from jubako.tensors import Datatype, Signature, TensorSpec
+from jubako.tensors import Content, Datatype, Signature, TensorSpec
 
 
 def tensor(
@@ -15,6 +15,7 @@ def tensor(
     optional: bool = False,
     ragged: bool = False,
     labels: tuple[str, ...] = (),
+    content: Content | None = None,
     description: str = "",
 ) -> TensorSpec:
     return TensorSpec(
@@ -24,6 +25,7 @@ def tensor(
         optional=optional,
         ragged=ragged,
         labels=list(labels),
+        content=content,
         description=description,
     )
 
@@ -112,6 +114,26 @@ NASTY = [
         versions=(3,),
         aliases={"only": 3},
     ),
+    tensor_model(
+        "picture",
+        [
+            tensor("colours", "UINT8", (-1, -1, 3), content="image"),
+            tensor("Pixels", "UINT8", (4, 6, 1), optional=True, content="image"),
+            tensor("with_images", "BYTES", (1,), content="image"),
+            tensor("files", "BYTES", (-1,), optional=True, content="image"),
+            tensor("asyncio", "FP32", (1,), optional=True),
+        ],
+        [tensor("o")],
+    ),
+    tensor_model(
+        "pictures",
+        [tensor("rows", "UINT8", (4, -1, 4), content="image"), tensor("files", "BYTES", (1,), content="image")],
+        [tensor("o")],
+        max_batch_size=4,
+        decoupled=True,
+    ),
+    text_model("pixels", "chat"),
+    text_model("any-image", "chat"),
     tensor_model("stream", [tensor("n", "INT32")], [tensor("o", "INT32", (2,), labels=("same", "same"))], decoupled=True),
     tensor_model("nothing", [], [tensor("answer", "BYTES", (-1,), labels=tuple(f"label {n}" for n in range(1100)))]),
 ]

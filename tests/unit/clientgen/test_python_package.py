@@ -22,8 +22,11 @@ from tests.unit.clientgen.conftest import MADE
 from tests.unit.clientgen.models import NASTY, tensor, tensor_model
 
 USE = """\
+from pathlib import Path
+
 import numpy as np
 from jubako_client import Client
+from PIL import Image
 from nasty_models import AsyncModels, ModelName, Models, TensorsOutputs
 from nasty_models.tensors import NP_LABELS, NpLabel
 
@@ -46,6 +49,10 @@ def use(models: Models) -> None:
         class_=[["text"]],
         timeout_s=3.0,
     )
+    models.picture.infer(colours=Path("a.jpg"), Pixels=Image.new("L", (6, 4)), with_images_=b"GIF89a", files=["a.png", b"GIF89a"])
+    models.picture.infer(colours=np.zeros((1, 2, 3), np.uint8), Pixels=[[[0]]], with_images_=["a.png"], files=[])
+    models.pictures.infer(rows=["a.jpg", Image.new("RGB", (4, 4))], files=["a.png", b"GIF89a"])
+    models.pictures.infer(rows=np.zeros((2, 4, 2, 4), np.uint8), files=[[Path("a.png")], [b"GIF89a"]])
     label: NpLabel = NP_LABELS[int(outputs.np_[0].argmax())]
     name: ModelName = "Org/Talk-135M"
     answers = [answer.o for answer in models.stream.infer(n=[1])]
@@ -67,6 +74,7 @@ WRONG = {
     'models.a_b.complete("x")': 'has no attribute "complete"',
     "models.stream.infer(n=FLOATS)": "floating[_32Bit]",
     "models.stream.infer()": 'Missing named argument "n"',
+    "models.picture.infer(colours=1, with_images_=b'')": '"int"; expected "ndarray[tuple[Any, ...], dtype[unsignedinteger',
     "models.stream.infer(n=[1], m=[2])": 'Unexpected keyword argument "m"',
 }
 

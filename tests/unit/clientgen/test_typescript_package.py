@@ -33,6 +33,14 @@ export async function use(): Promise<void> {
     _hidden: { shape: [1, 1], data: [1] },
     "1st": { shape: [1, 1], data: [1n] },
   });
+  const pixels = { width: 6, height: 4, data: new Uint8ClampedArray(96) };
+  const file = new Uint8Array(3);
+  await models.picture.infer({ colours: pixels, Pixels: pixels, with_images: { shape: [1], data: [file] } });
+  const colours = { shape: [4, 6, 3], data: new Uint8Array(72) };
+  await models.picture.infer({ colours, with_images: { shape: [1], data: [file] } });
+  for await (const answer of models.pictures.infer({ rows: [pixels, pixels], files: { shape: [2, 1], data: [file, file] } })) {
+    console.log(answer.o.data);
+  }
   const label: "a" | 'b"c' | "it's" | undefined = Tensors.interface.outputs.np.labels[0];
   const name: ModelName = "Org/Talk-135M";
   const first: Float32Array = outputs.np.data;
@@ -48,6 +56,7 @@ WRONG = {
     'models.class.complete("x");': "TS2339",
     "models.stream.infer({});": "TS2741",
     "models.stream.infer({ n: { shape: [1], data: [1n] } });": "TS2322",
+    "models.picture.infer({ colours: [], with_images: { shape: [1], data: [] } });": "TS2322",
     "models.stream.infer({ m: { shape: [1], data: [1] } });": "TS2353",
 }
 

@@ -4,5 +4,6 @@
  * @packageDocumentation
  */
 
+export type { Pixels } from "./images.js";
 export type { Interface, TensorData, TensorOptions, TensorType, Which } from "./model.js";
 export * from "./models.js";

@@ -23,6 +23,8 @@ export interface TensorType {
   readonly optional?: boolean;
   /** The names of the classes along the last dimension of an output. */
   readonly labels?: readonly string[];
+  /** "image" where an input, or each row of it, is a picture. */
+  readonly content?: string;
 }
 
 /** What a model takes and gives. */
@@ -138,7 +140,8 @@ function checkShape(model: Interface, name: string, type: TensorType, value: Ten
   }
 }
 
-function wrong(model: Interface, name: string, what: string): InvalidRequest {
+/** That an input is not as it must be; `what` goes on from its name. */
+export function wrong(model: Interface, name: string, what: string): InvalidRequest {
   return new InvalidRequest(`The input '${name}' of '${model.name}' ${what}.`, { param: name });
 }
 

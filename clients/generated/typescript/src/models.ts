@@ -18,6 +18,7 @@ import {
   type Stream,
   type Tensor,
 } from "@jubako/client";
+import { type Pixels, withImages } from "./images.js";
 import {
   changes,
   type Interface,
@@ -438,7 +439,7 @@ export type OcrVersion = 1;
 /** What ocr takes. */
 export interface OcrInputs {
   /** UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue. */
-  readonly image: TensorData<"UINT8">;
+  readonly image: TensorData<"UINT8"> | Pixels;
 }
 
 /** What ocr gives. */
@@ -462,6 +463,7 @@ export class Ocr extends Model {
       image: {
         datatype: "UINT8",
         shape: [-1, -1, 3],
+        content: "image",
       },
     },
     outputs: {
@@ -499,7 +501,7 @@ export class Ocr extends Model {
    */
   async infer(inputs: OcrInputs, options: TensorOptions = {}): Promise<OcrOutputs> {
     const model = Ocr.interface;
-    const found = await this.client.infer(this.name, tensorInputs(model, inputs), options);
+    const found = await this.client.infer(this.name, tensorInputs(model, withImages(model, inputs)), options);
     return tensorOutputs(model, found);
   }
 }
@@ -713,8 +715,8 @@ export type OcrPrepareVersion = 1;
 
 /** What ocr-prepare takes. */
 export interface OcrPrepareInputs {
-  /** UINT8 of shape [any, any, 3]. */
-  readonly image: TensorData<"UINT8">;
+  /** UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue. */
+  readonly image: TensorData<"UINT8"> | Pixels;
 }
 
 /** What ocr-prepare gives. */
@@ -738,6 +740,7 @@ export class OcrPrepare extends Model {
       image: {
         datatype: "UINT8",
         shape: [-1, -1, 3],
+        content: "image",
       },
     },
     outputs: {
@@ -775,7 +778,7 @@ export class OcrPrepare extends Model {
    */
   async infer(inputs: OcrPrepareInputs, options: TensorOptions = {}): Promise<OcrPrepareOutputs> {
     const model = OcrPrepare.interface;
-    const found = await this.client.infer(this.name, tensorInputs(model, inputs), options);
+    const found = await this.client.infer(this.name, tensorInputs(model, withImages(model, inputs)), options);
     return tensorOutputs(model, found);
   }
 }

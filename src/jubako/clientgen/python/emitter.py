@@ -15,6 +15,8 @@ from jubako.clientgen.templates import environment_of
 TEMPLATES: Final = files("jubako.clientgen.python") / "package"
 
 _AS_THEY_ARE: Final = ("_async_model.py", "_drift.py", "_interface.py", "_tensors.py")
+_FOR_IMAGES: Final = ("_images.py",)
+"""What packages have besides if a model takes pictures."""
 
 _WITHOUT_ASYNC: Final = (
     (r" for asyncio\b", ""),
@@ -30,6 +32,7 @@ def python_files(package: Package) -> dict[str, str]:
     environment.globals |= {"quoted": quoted, "literal": literal, "strings": strings, "listed": listed}
     environment.globals |= {"looked_up": _looked_up, "given_inputs": _given_inputs}
     models = views(package.models)
+    has_images = any(model.has_images for model in models)
     exported = _exported(models)
     context: dict[str, object] = {
         "models": models,
@@ -37,6 +40,7 @@ def python_files(package: Package) -> dict[str, str]:
         "exported": exported,
         "every_name": [name for names in exported.values() for name in names],
         "package": package,
+        "has_images": has_images,
     }
 
     def made(template: str, **more: object) -> str:
@@ -45,7 +49,8 @@ def python_files(package: Package) -> dict[str, str]:
     source = f"src/{package.module}"
     found = {name: made(name) for name in ("pyproject.toml", "README.md")}
     found |= {f"{source}/{name}": made(name) for name in ("__init__.py", "models.py", "names.py")}
-    found |= {f"{source}/{name}": (TEMPLATES / name).read_text(encoding="utf-8") for name in _AS_THEY_ARE}
+    as_they_are = _AS_THEY_ARE + _FOR_IMAGES * has_images
+    found |= {f"{source}/{name}": (TEMPLATES / name).read_text(encoding="utf-8") for name in as_they_are}
     found[f"{source}/_model.py"] = _without_async(found[f"{source}/_async_model.py"])
     for model in models:
         template = "text_model.py" if model.signature is None else "tensor_model.py"
@@ -53,11 +58,14 @@ def python_files(package: Package) -> dict[str, str]:
     return found | {f"{source}/py.typed": "", f"{source}/{INTERFACE_FILE}": package.interface_text}
 
 
-def _given_inputs(model: ModelView, margin: int) -> str:
-    """The arguments of a model, by the names of its tensors."""
-    spaces = " " * margin
-    lines = [f"{spaces}    {quoted(view.spec.name)}: {view.identifier}," for view in model.inputs]
-    return "\n".join(["{", *lines, f"{spaces}}}"]) if lines else "{}"
+def _given_inputs(model: ModelView, margin: int, prefix: str) -> str:
+    """The arguments of a model, by the names of its tensors; pictures among them are read, for asyncio in a thread."""
+    lines = [f"    {quoted(view.spec.name)}: {view.identifier}," for view in model.inputs]
+    inputs = ["{", *lines, "}"] if lines else ["{}"]
+    if model.has_images:
+        reading = ["await asyncio.to_thread(", "    with_images,"] if prefix else ["with_images("]
+        inputs = [*reading, "    self.interface,", *(f"    {line}" for line in inputs[:-1]), "    },", ")"]
+    return f"\n{' ' * margin}".join(inputs)
 
 
 def _looked_up(name: str) -> str:

@@ -43,6 +43,7 @@ _TASK_BASES: Final[Mapping[Task, str]] = {
 
 _MODULES: Final = ("connect", "connect_async", "models", "names")
 _IMPORTED: Final = (
+    *("AnyImage", "AnyImages"),
     *("Answer", "AnyTexts", "AsyncClient", "AsyncIterator", "Bools", "CallOptions", "Client", "Final", "Floats", "Ints"),
     *("Iterator", "Literal", "TypeAlias", "Unpack"),
 )
@@ -59,8 +60,12 @@ _CLASSES: Final = (
 )
 _AROUND: Final = (("Async", ""), ("", "Outputs"), ("", "Version"), ("", "Alias"))
 _ATTRIBUTES: Final = ("client", "drift")
-_ARGUMENTS: Final = ("self", "options", "parameters", "timeout_s", "retries", "request_id", "traceparent", "found")
+_ARGUMENTS: Final = (
+    *("self", "options", "parameters", "timeout_s", "retries", "request_id", "traceparent", "found", "asyncio", "with_images"),
+)
 _FIELDS: Final = ("np", "npt")
+_PICTURE: Final = "May be an image of Pillow, the path of a picture's file, or what is in such a file."
+_PICTURES: Final = "May be a list of images of Pillow, of paths of pictures' files, or of what is in such files."
 MOST_LITERALS: Final = 1000
 """More labels are a tuple of strings: a type of so many would hold up who checks types."""
 
@@ -94,12 +99,37 @@ class TensorView:
 
     @property
     def argument_type(self) -> str:
-        accepted = self.list_type if self.spec.datatype == "BYTES" else f"npt.NDArray[{self.kind}] | {self.list_type}"
-        return f"{accepted} | None = None" if self.spec.optional else accepted
+        accepted = [*self.image_types, *self.list_types]
+        if self.spec.datatype != "BYTES" or self.is_image:
+            accepted.insert(0, f"npt.NDArray[{self.kind}]")
+        return " | ".join([*accepted, "None = None"] if self.spec.optional else accepted)
 
     @property
-    def list_type(self) -> str:
-        """The type of lists that it takes, in the package's module of tensors."""
+    def is_image(self) -> bool:
+        return self.spec.content == "image"
+
+    @property
+    def is_one_image(self) -> bool:
+        """Whether it is a single picture, and not several."""
+        return self.is_image and not self.batched and (self.spec.datatype == "UINT8" or self.spec.shape in ([], [1]))
+
+    @property
+    def image_types(self) -> list[str]:
+        """The types of pictures that it takes, in the package's module of images."""
+        if not self.is_image:
+            return []
+        lists = not self.is_one_image or self.spec.datatype == "BYTES"
+        return ["AnyImage"] * self.is_one_image + ["AnyImages"] * lists
+
+    @property
+    def list_types(self) -> list[str]:
+        """The type of lists that it takes, in the package's module of tensors; of files of pictures the other module has it."""
+        if self.spec.datatype == "BYTES" and self.is_image:
+            return []
+        return [self._list_type]
+
+    @property
+    def _list_type(self) -> str:
         if self.spec.datatype in ("BOOL", "BYTES"):
             return "Bools" if self.spec.datatype == "BOOL" else "AnyTexts"
         return "Ints" if "INT" in self.spec.datatype else "Floats"
@@ -113,12 +143,17 @@ class TensorView:
             text = f"The tensor {self.spec.name!r}, {text}"
         if self.label_constant:
             text += f" {self.label_constant} names its classes."
+        if self.is_image:
+            text += f" {_PICTURE if self.is_one_image else _PICTURES}"
         beginning = f"{self.identifier}: "
         return beginning + prose(text, margin + 4, first=margin + len(beginning))
 
     @property
     def example(self) -> str:
-        """An array that the model takes."""
+        """What the model takes: an array, or where it wants pictures their files."""
+        if self.is_image:
+            depth = self.batched + (self.spec.datatype == "BYTES" and self.spec.shape not in ([], [1]))
+            return "[" * depth + '"picture.png"' + "]" * depth
         shape = [1 if size == -1 else size for size in ([1, *self.spec.shape] if self.batched else self.spec.shape)]
         shown = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
         if self.spec.datatype == "BYTES":
@@ -163,6 +198,10 @@ class ModelView:
     @property
     def decoupled(self) -> bool:
         return self.signature is not None and self.signature.decoupled
+
+    @property
+    def has_images(self) -> bool:
+        return any(view.is_image for view in self.inputs)
 
     @property
     def exported(self) -> list[str]:
@@ -232,12 +271,17 @@ class ModelView:
         else:
             shown = call("print", [f"outputs.{view.identifier}" for view in self.outputs])
         asking = [f"for outputs in {asked}:", indent(shown, "    ")] if self.decoupled else [f"outputs = {asked}", shown]
-        return "\n".join(["import numpy as np", *lines, "", *asking])
+        imports = ["import numpy as np"] if any("np." in each for each in given) else []
+        return "\n".join([*imports, *lines, *[""] * bool(imports or lines), *asking])
 
     @property
     def list_types(self) -> list[str]:
         """Those that its module imports."""
-        return sorted({view.list_type for view in self.inputs})
+        return sorted({name for view in self.inputs for name in view.list_types})
+
+    @property
+    def image_types(self) -> list[str]:
+        return sorted({name for view in self.inputs for name in view.image_types})
 
     def documentation(self, margin: int) -> str:
         return prose(self.interface.description or f"The model {self.name}.", margin, first=margin + 3)

@@ -12,8 +12,10 @@ from jubako.clientgen.typescript.views import ModelView, views
 
 TEMPLATES: Final = files("jubako.clientgen.typescript") / "package"
 
-_AS_THEY_ARE: Final = ("tsconfig.json", "src/index.ts", "src/model.ts")
-_MADE: Final = ("package.json", "README.md", "src/models.ts")
+_AS_THEY_ARE: Final = ("tsconfig.json", "src/model.ts")
+_FOR_PIXELS: Final = ("src/images.ts",)
+"""What packages have besides if a model takes the pixels of pictures."""
+_MADE: Final = ("package.json", "README.md", "src/index.ts", "src/models.ts")
 
 
 def typescript_files(package: Package) -> dict[str, str]:
@@ -21,14 +23,17 @@ def typescript_files(package: Package) -> dict[str, str]:
     environment = environment_of(TEMPLATES)
     environment.globals |= {"comment": comment, "names": names, "signature": signature, "union": union}
     models = views(package.models)
+    has_pixels = any(model.has_pixels for model in models)
     context: dict[str, object] = {
         "models": models,
         "package": package,
         "every_name": sorted({name for model in package.models for name in (model.name, *model.served_names)}),
         "imports": _imports(models),
         "own_imports": _own_imports(models),
+        "image_imports": _in_order({"Pixels"}, {"withImages"}) if has_pixels else [],
+        "has_pixels": has_pixels,
     }
-    found = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in _AS_THEY_ARE}
+    found = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in _AS_THEY_ARE + _FOR_PIXELS * has_pixels}
     found |= {name: environment.get_template(f"{name}.jinja").render(context) for name in _MADE}
     return found | {INTERFACE_FILE: package.interface_text}
 

@@ -27,10 +27,11 @@ _CLASSES: Final = frozenset(
     (
         *(name for names in _IMPORTS.values() for name in names),
         *("Array", "AsyncGenerator", "Error", "Map", "Object", "Promise"),
-        *("Client", "ClientError", "Drifted", "Interface", "Model", "ModelName", "Models", "OnDrift", "TensorData"),
+        *("Client", "ClientError", "Drifted", "Interface", "Model", "ModelName", "Models", "OnDrift", "Pixels", "TensorData"),
         *("TensorOptions", "TensorType", "Which"),
     )
 )
+_PICTURE: Final = 'readFileSync("picture.png")'
 _ATTRIBUTES: Final = ("client", "constructor", "drift")
 _TASKS: Final[tuple[Task, ...]] = ("chat", "completion", "embedding", "score", "classify", "infer")
 
@@ -87,11 +88,16 @@ class ModelView:
     @property
     def inputs(self) -> list[str]:
         """A property for each input, with its documentation."""
-        return [self._property(spec, "TensorData") for spec in self.signature.inputs] if self.signature else []
+        return [self._property(spec, self._given(spec)) for spec in self.signature.inputs] if self.signature else []
 
     @property
     def outputs(self) -> list[str]:
-        return [self._property(spec, "Tensor") for spec in self.signature.outputs] if self.signature else []
+        return [self._property(spec, f'Tensor<"{spec.datatype}">') for spec in self.signature.outputs] if self.signature else []
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether it takes pictures as their pixels."""
+        return self.signature is not None and any(map(_is_pixels, self.signature.inputs))
 
     @property
     def documentation(self) -> str:
@@ -111,26 +117,34 @@ class ModelView:
         lines = [methods[task] for task in self.tasks if task in methods]
         if self.signature is None:
             return "\n".join(lines)
-        given = [
-            f"  {key(spec.name)}: {{ shape: {shape}, data: {_elements(spec, shape)} }},"
-            for spec in self.signature.inputs
-            if not spec.optional
-            for shape in [self._example_shape(spec)]
-        ]
+        given = [f"  {key(spec.name)}: {self._example(spec)}," for spec in self.signature.inputs if not spec.optional]
         inputs = "\n".join(["{", *given, "}"]) if given else "{}"
+        if _PICTURE in inputs:
+            lines.insert(0, 'import { readFileSync } from "node:fs";\n')
         if self.decoupled:
             return "\n".join([*lines, f"for await (const outputs of {asked}.infer({inputs})) {{", "  console.log(outputs);", "}"])
         return "\n".join([*lines, f"const outputs = await {asked}.infer({inputs});", "console.log(outputs);"])
 
-    def _example_shape(self, spec: TensorSpec) -> list[int]:
-        return [1 if size == -1 else size for size in ([1, *spec.shape] if self.batched else spec.shape)]
+    def _example(self, spec: TensorSpec) -> str:
+        shape = [1 if size == -1 else size for size in ([1, *spec.shape] if self.batched else spec.shape)]
+        if not _is_pixels(spec):
+            return f"{{ shape: {shape}, data: {_elements(spec, shape)} }}"
+        height, width, _ = shape[-3:]
+        picture = f"{{ width: {width}, height: {height}, data: new Uint8ClampedArray({4 * width * height}) }}"
+        return f"[{picture}]" if self.batched else picture
+
+    def _given(self, spec: TensorSpec) -> str:
+        """The type of what is given for an input."""
+        pictures = f" | {'readonly Pixels[]' if self.batched else 'Pixels'}" if _is_pixels(spec) else ""
+        return f'TensorData<"{spec.datatype}">{pictures}'
 
     def _property(self, spec: TensorSpec, kind: str) -> str:
         dimensions = ["any" if size == -1 else str(size) for size in spec.shape]
         shape = ", ".join(["batch", *dimensions] if self.batched else dimensions)
-        said = comment(f"{spec.datatype} of shape [{shape}]. {spec.description}", margin=2)
+        files = "Each element is an image file, such as a PNG." if spec.content and not _is_pixels(spec) else ""
+        said = comment(f"{spec.datatype} of shape [{shape}]. {spec.description} {files}", margin=2)
         question, absent = ("?", " | undefined") if spec.optional else ("", "")
-        return f'{said}\n  readonly {key(spec.name)}{question}: {kind}<"{spec.datatype}">{absent};'
+        return f"{said}\n  readonly {key(spec.name)}{question}: {kind}{absent};"
 
 
 def views(models: Sequence[ModelInterface]) -> list[ModelView]:
@@ -152,7 +166,14 @@ def _type(spec: TensorSpec) -> dict[str, Value]:
         value["optional"] = True
     if spec.labels:
         value["labels"] = spec.labels
+    if spec.content:
+        value["content"] = spec.content
     return value
+
+
+def _is_pixels(spec: TensorSpec) -> bool:
+    """Whether it is a picture, or pictures, and not the files of pictures."""
+    return spec.content == "image" and spec.datatype == "UINT8"
 
 
 def _elements(spec: TensorSpec, shape: list[int]) -> str:
@@ -160,4 +181,6 @@ def _elements(spec: TensorSpec, shape: list[int]) -> str:
     for size in shape:
         count *= size
     zero = {"BOOL": "false", "INT64": "0n", "UINT64": "0n", "BYTES": '"text"'}.get(spec.datatype, "0")
+    if spec.content:
+        zero = _PICTURE
     return f"[{zero}]" if count == 1 else f"Array({count}).fill({zero})"

@@ -20,6 +20,7 @@ class Tensor:
         shape: Without the batch dimension; -1 is any length.
         optional: A request may leave the input out.
         labels: The names of the classes along the last dimension of an output.
+        content: ``image`` where an input, or each row of it, is a picture; else empty.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Tensor:
     shape: tuple[int, ...]
     optional: bool
     labels: tuple[str, ...]
+    content: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def _tensor(given: Mapping[str, Any]) -> Tensor:
         shape=tuple(given["shape"]),
         optional=given.get("optional", False),
         labels=tuple(given.get("labels", ())),
+        content=given.get("content", ""),
     )
 
 

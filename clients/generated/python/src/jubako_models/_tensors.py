@@ -11,7 +11,7 @@ from jubako_client import InternalError, InvalidRequest
 
 from ._interface import Interface, Tensor
 
-__all__ = ["Answer", "AnyTexts", "Bools", "Floats", "Ints", "Texts", "checked"]
+__all__ = ["Answer", "AnyTexts", "Array", "Bools", "Floats", "Ints", "Texts", "checked", "wrong"]
 
 Bools: TypeAlias = "Sequence[bool | Bools]"
 Ints: TypeAlias = "Sequence[int | Ints]"
@@ -92,21 +92,21 @@ def _array(interface: Interface, tensor: Tensor, value: object) -> Array:
         # Strings in a list stay apart: as an array of text they would all be as long as the longest.
         array = _read(interface, tensor, value, np.dtype(object) if is_list else None)
         if array.dtype.kind not in "OSU" or not all(isinstance(each, (bytes, str)) for each in array.ravel().tolist()):
-            raise _wrong(interface, tensor, "must hold text or bytes, and nothing else")
+            raise wrong(interface, tensor, "must hold text or bytes, and nothing else")
         return array
     dtype = _DTYPES[tensor.datatype]
     array = _read(interface, tensor, value)
     if is_list:
         if array.size and array.dtype.kind not in _LIST_KINDS[dtype.kind]:
-            raise _wrong(interface, tensor, f"must be {tensor.datatype}; the list holds what is none")
+            raise wrong(interface, tensor, f"must be {tensor.datatype}; the list holds what is none")
         converted = array.astype(dtype)
         if dtype.kind in "iu" and bool((array != converted).any()):
-            raise _wrong(interface, tensor, f"must be {tensor.datatype}; the list holds a number that is too large or too small")
+            raise wrong(interface, tensor, f"must be {tensor.datatype}; the list holds a number that is too large or too small")
         return converted
     same = (array.dtype.kind, array.dtype.itemsize) == (dtype.kind, dtype.itemsize)
     if not same and (tensor.datatype, str(array.dtype)) != ("BF16", "bfloat16"):
         hint = f'Convert it with .astype("{dtype}")'
-        raise _wrong(interface, tensor, f"must be {tensor.datatype}; an array of {array.dtype} came. {hint}")
+        raise wrong(interface, tensor, f"must be {tensor.datatype}; an array of {array.dtype} came. {hint}")
     return array
 
 
@@ -114,7 +114,7 @@ def _read(interface: Interface, tensor: Tensor, value: object, dtype: np.dtype[n
     try:
         found: Array = np.asarray(value, dtype)
     except (OverflowError, TypeError, ValueError):
-        raise _wrong(interface, tensor, "must be an array, or lists that are equally long at each depth") from None
+        raise wrong(interface, tensor, "must be an array, or lists that are equally long at each depth") from None
     return found
 
 
@@ -124,8 +124,9 @@ def _check_shape(interface: Interface, tensor: Tensor, array: Array) -> None:
         return
     words = ["any" if size == -1 else str(size) for size in tensor.shape]
     shape = ", ".join(["batch", *words] if interface.batched else words)
-    raise _wrong(interface, tensor, f"must have the shape [{shape}]; {list(array.shape)} came")
+    raise wrong(interface, tensor, f"must have the shape [{shape}]; {list(array.shape)} came")
 
 
-def _wrong(interface: Interface, tensor: Tensor, what: str) -> InvalidRequest:
+def wrong(interface: Interface, tensor: Tensor, what: str) -> InvalidRequest:
+    """That an input is not as it must be; `what` goes on from its name."""
     return InvalidRequest(f"The input {tensor.name!r} of {interface.name!r} {what}.", param=tensor.name)

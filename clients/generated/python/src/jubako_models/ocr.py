@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _async_model, _model
+from ._images import AnyImage, with_images
 from ._interface import INTERFACES
 from ._tensors import Answer, Ints
 
@@ -65,24 +67,29 @@ class Ocr(_model.TensorModel):
     def infer(
         self,
         *,
-        image: npt.NDArray[np.uint8] | Ints,
+        image: npt.NDArray[np.uint8] | AnyImage | Ints,
         parameters: _model.Parameters | None = None,
         **options: Unpack[CallOptions],
     ) -> OcrOutputs:
         """Ask the model.
 
         Args:
-            image: UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue.
+            image: UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue. May be an image of
+                Pillow, the path of a picture's file, or what is in such a file.
             parameters: Values beside the tensors, such as `priority`.
 
         Raises:
             InvalidRequest: an input has another datatype or shape.
+            OSError: the file of a picture can't be read.
             JubakoError: there is no answer.
         """
         found = self._infer(
-            {
-                "image": image,
-            },
+            with_images(
+                self.interface,
+                {
+                    "image": image,
+                },
+            ),
             parameters,
             options,
         )
@@ -105,24 +112,30 @@ class AsyncOcr(_async_model.AsyncTensorModel):
     async def infer(
         self,
         *,
-        image: npt.NDArray[np.uint8] | Ints,
+        image: npt.NDArray[np.uint8] | AnyImage | Ints,
         parameters: _model.Parameters | None = None,
         **options: Unpack[CallOptions],
     ) -> OcrOutputs:
         """Ask the model.
 
         Args:
-            image: UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue.
+            image: UINT8 of shape [any, any, 3]. Height, width and the colours red, green and blue. May be an image of
+                Pillow, the path of a picture's file, or what is in such a file.
             parameters: Values beside the tensors, such as `priority`.
 
         Raises:
             InvalidRequest: an input has another datatype or shape.
+            OSError: the file of a picture can't be read.
             JubakoError: there is no answer.
         """
         found = await self._infer(
-            {
-                "image": image,
-            },
+            await asyncio.to_thread(
+                with_images,
+                self.interface,
+                {
+                    "image": image,
+                },
+            ),
             parameters,
             options,
         )
