@@ -1,17 +1,25 @@
-"""A PyTorch model on a GPU: ``bentoml serve services.torch:svc --arg model=my-model``."""
+"""A PyTorch model: ``bentoml serve services.torch:svc --arg model=my-model``.
+
+Without a GPU, say ``--arg variant=cpu`` too.
+"""
 
 from __future__ import annotations
 
 import bentoml
 
-from jubako.packaging.arguments import http_of, settings_for
+from jubako.packaging.arguments import http_of, on_cuda, settings_for
 from jubako.packaging.image import image
 from jubako.services import GatewayService, RunnerService
 
 settings = settings_for("torch")
 
 
-@bentoml.service(name="runner", service_class=RunnerService, workers=1, resources={"cpu": "2", "memory": "8Gi", "gpu": 1})
+@bentoml.service(
+    name="runner",
+    service_class=RunnerService,
+    workers=1,
+    resources={"cpu": "2", "memory": "8Gi", **on_cuda(gpu=1)},
+)
 class Runner:
     """Keeps the instances of the model, and of those that it needs."""
 

@@ -1,17 +1,25 @@
-"""A Hugging Face model on transformers and a GPU: ``bentoml serve services.transformers:svc --arg model=minilm``."""
+"""A Hugging Face model on transformers: ``bentoml serve services.transformers:svc --arg model=minilm``.
+
+Without a GPU, say ``--arg variant=cpu`` too.
+"""
 
 from __future__ import annotations
 
 import bentoml
 
-from jubako.packaging.arguments import http_of, settings_for
+from jubako.packaging.arguments import http_of, on_cuda, settings_for
 from jubako.packaging.image import image
 from jubako.services import GatewayService, RunnerService
 
 settings = settings_for("transformers")
 
 
-@bentoml.service(name="runner", service_class=RunnerService, workers=1, resources={"cpu": "4", "memory": "16Gi", "gpu": 1})
+@bentoml.service(
+    name="runner",
+    service_class=RunnerService,
+    workers=1,
+    resources={"cpu": "4", "memory": "16Gi", **on_cuda(gpu=1)},
+)
 class Runner:
     """Keeps the instances of the model, and of those that it needs."""
 

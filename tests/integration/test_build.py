@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from jubako.environments.uv import uv_program
+from jubako.packaging.locks import pins
 from tests.integration.bentoml_serving import bentoml_serve
 from tests.unit.cli.command import clean_environment
 
@@ -196,10 +197,32 @@ def test_no_address_of_an_index_is_in_it(built: tuple[Workshop, list[str]]) -> N
         (["build", "times", "--weights", "source"], "are on this machine only"),
         (["build", "times", "--weights", "artifact"], "Say which artifact has the weights of times:2"),
         (["build", "times", "--from", "oci://127.0.0.1:1/x"], "--from is for --weights artifact"),
+        (["build", "times", "--variant", "gpu"], "'cpu', 'cuda'"),
+        (["push", "times", "oci://127.0.0.1:1/x", "--variant", "cpu"], "--variant and --torch-index are for images"),
     ],
 )
 def test_what_is_said_wrongly(workshop: Workshop, arguments: list[str], message: str) -> None:
     assert message in workshop.jubako(*arguments, succeeds=False).stderr
+
+
+def test_a_variant_is_another_bento_with_other_packages(tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path)
+    (workshop.repository / "net" / "1").mkdir(parents=True)
+    (workshop.repository / "net" / "model.yaml").write_text("backend: torch\n")
+    (workshop.repository / "net" / "1" / "model.pt").write_text("")
+    usual, cuda, cpu = (
+        workshop.jubako("build", "net", *flags).stdout.strip() for flags in ((), ("--variant", "cuda"), ("--variant", "cpu"))
+    )
+    assert usual == cuda != cpu
+    for tag, variant, gpus in ((cuda, "cuda", 1), (cpu, "cpu", None)):
+        bento, place = workshop.described(tag), workshop.place(tag)
+        assert bento["labels"]["variant"] == variant
+        assert set((place / "env" / "python" / "requirements.txt").read_text().splitlines()) == set(pins(f"torch-{variant}"))
+        assert f"| variant | {variant}: " in (place / "README.md").read_text()
+        [runner] = [service for service in bento["services"] if service["name"] == "runner"]
+        assert runner["config"]["resources"].get("gpu") == gpus
+    refused = workshop.jubako("containerize", cpu, "--backend", "podman", "--variant", "cuda", succeeds=False)
+    assert "Build another with: jubako build net:1 --variant cuda" in refused.stderr
 
 
 def test_mounted_weights_are_looked_for_where_they_are_mounted(workshop: Workshop) -> None:

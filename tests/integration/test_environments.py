@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 
 from tests.conftest import ServerFactory
 from tests.serving import Server
+from tests.torch_index import index_with_torch
 from tests.unit.cli.command import clean_environment, jubako
 
 PACKAGE = "text-unidecode==1.3"
@@ -181,21 +181,6 @@ def test_what_can_not_be_made_is_said_and_leaves_nothing(
 
 
 # --- torch without CUDA
-
-
-def index_with_torch(folder: Path, requires: str) -> str:
-    """The address of an index whose torch is a build like the real one, but for its size."""
-    project = folder / "torch"
-    project.mkdir(parents=True)
-    wheel = "torch-2.13.0-py3-none-any.whl"
-    information = "torch-2.13.0.dist-info"
-    with zipfile.ZipFile(project / wheel, "w") as archive:
-        archive.writestr("torch/__init__.py", "")
-        archive.writestr(f"{information}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0\n{requires}")
-        archive.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{information}/RECORD", "")
-    (project / "index.html").write_text(f'<a href="{wheel}">{wheel}</a>')
-    return folder.as_uri()
 
 
 def test_a_build_of_torch_for_cuda_does_not_come_into_an_environment_for_the_cpu(

@@ -16,6 +16,7 @@ from jubako.cli.terminal import FAILED, USAGE, complain, err, out, sentences
 from jubako.environments.uv import Say
 from jubako.errors import ConfigurationError
 from jubako.packaging.bento import Builder, Built
+from jubako.packaging.locks import USUAL, Variant
 from jubako.packaging.weights import WeightsMode
 from jubako.repository.cache import Cache, human_size
 from jubako.repository.model import Version
@@ -36,6 +37,15 @@ Artifacts = Annotated[
 ]
 
 
+VariantOption = Annotated[
+    Variant | None,
+    typer.Option(
+        "--variant",
+        show_default=False,
+        help=f"Which build of PyTorch a model that needs it gets: without CUDA, or with. Default: {USUAL}.",
+    ),
+]
+
 _NAMED = re.compile(r"((?P<name>[^=]+)=)?(?P<reference>oci.*)")
 
 
@@ -44,9 +54,11 @@ def build(
         str | None,
         typer.Argument(metavar="[MODEL[:VERSION]]", show_default=False, help="By any of its names; @ALIAS says a version too."),
     ] = None,
+    *,
     every: Annotated[bool, typer.Option("--all", help="A bento for every version that would be served.")] = False,
     weights: Weights = "baked",
     artifacts: Artifacts = None,
+    variant: VariantOption = None,
     repository: RepositoryOption = None,
 ) -> None:
     """Build a bento of a model: its entry and those that it needs, its service, its weights or where they are.
@@ -57,7 +69,7 @@ def build(
     with sentences(USAGE):
         if every == (model is not None):
             raise ConfigurationError("Name one model, as in `jubako build smollm2`, or say `jubako build --all`.")
-    bentos = [_built(version, builder) for version, builder in _builders(model, weights, artifacts, repository)]
+    bentos = [_built(version, builder) for version, builder in _builders(model, weights, artifacts, variant, repository)]
     for bento in bentos:
         if bento is not None:
             out.print(Text(bento.tag))
@@ -65,9 +77,11 @@ def build(
         raise typer.Exit(FAILED)
 
 
-def build_one(model: str, weights: WeightsMode, artifacts: list[str] | None, repository: Path | None) -> str:
+def build_one(
+    model: str, weights: WeightsMode, artifacts: list[str] | None, variant: Variant | None, repository: Path | None
+) -> str:
     """The tag of the bento of one model, which is built if it is not there yet; ends the command if it can't be."""
-    ((version, builder),) = _builders(model, weights, artifacts, repository)
+    ((version, builder),) = _builders(model, weights, artifacts, variant, repository)
     bento = _built(version, builder)
     if bento is None:
         raise typer.Exit(FAILED)
@@ -75,7 +89,7 @@ def build_one(model: str, weights: WeightsMode, artifacts: list[str] | None, rep
 
 
 def _builders(
-    model: str | None, weights: WeightsMode, artifacts: list[str] | None, repository: Path | None
+    model: str | None, weights: WeightsMode, artifacts: list[str] | None, variant: Variant | None, repository: Path | None
 ) -> list[tuple[Version, Builder]]:
     """The version that `model` names, or every one that would be served, each with what builds it."""
     with sentences(USAGE):
@@ -86,7 +100,8 @@ def _builders(
         found = read_repository(settings.repository, BACKENDS)
         versions = _served(found) if model is None else [find_version(found, model)]
     cache, references = Cache(settings.cache_dir), _by_version(artifacts or [], versions)
-    return [(version, Builder(found, cache, _say(_title(version)), weights, references)) for version in versions]
+    chosen = variant or USUAL
+    return [(version, Builder(found, cache, _say(_title(version)), weights, references, chosen)) for version in versions]
 
 
 def _built(version: Version, builder: Builder) -> Built | None:

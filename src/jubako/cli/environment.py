@@ -38,6 +38,16 @@ env = typer.Typer(
     no_args_is_help=True,
 )
 
+TorchIndex = Annotated[
+    str,
+    typer.Option(
+        "--torch-index",
+        metavar="URL",
+        show_default=False,
+        help="Where builds of torch without CUDA are. Default: as pip's configuration says.",
+    ),
+]
+
 
 @env.command("create")
 def create_environment(
@@ -53,9 +63,7 @@ def create_environment(
     more: Annotated[
         list[str] | None, typer.Option("--with", metavar="PACKAGE", help="Another package; may be repeated.", show_default=False)
     ] = None,
-    torch_index: Annotated[
-        str, typer.Option(metavar="URL", help="Where builds of torch without CUDA are. Default: as pip's configuration says.")
-    ] = "",
+    torch_index: TorchIndex = "",
     repository: RepositoryOption = None,
 ) -> None:
     """Make an environment, or take the one that is there with the same content.

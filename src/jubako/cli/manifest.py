@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from jubako.backends.declarations import BACKENDS
+from jubako.cli.build import VariantOption
 from jubako.cli.repository import RepositoryOption, find_version
 from jubako.cli.terminal import USAGE, out, sentences
 from jubako.errors import ConfigurationError
 from jubako.manifests import Object, Workload, as_yaml, compose_file, kserve_objects, kubernetes_objects
-from jubako.manifests.resources import resources_of
+from jubako.manifests.resources import gpus_of, resources_of
 from jubako.packaging.weights import WeightsMode
 from jubako.repository.cache import Cache
 from jubako.repository.repository import Version, read_repository
@@ -37,7 +38,16 @@ def manifest(
         str, typer.Option(metavar="REF", help="The image, best by its digest. Default: MODEL:VERSION.", show_default=False)
     ] = "",
     replicas: Annotated[int, typer.Option(min=1, metavar="N", help="Containers at least.")] = 1,
-    gpu: Annotated[int, typer.Option(min=0, metavar="N", help="GPUs of each container.")] = 0,
+    variant: VariantOption = None,
+    gpu: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="GPUs of each container. Default: what the engine asks for in images with CUDA, none in others.",
+            show_default=False,
+        ),
+    ] = None,
     cpu: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processors of each. Default: by the engine.", show_default=False)
     ] = None,
@@ -80,7 +90,7 @@ def manifest(
             image=image or f"{entry.name.lower()}:{version.number}",
             resources=resources_of(entry, _weights_bytes(version, settings), cpu, memory_mib),
             replicas=replicas,
-            gpus=gpu,
+            gpus=gpus_of(entry, version, variant, gpu),
             namespace=namespace,
             weights=weights,
             weights_image=weights_image,

@@ -11,11 +11,15 @@ from rich.text import Text
 
 from jubako.backends.declarations import BACKENDS
 from jubako.cli.artifact import is_reference, push_version, reference_of
+from jubako.cli.build import VariantOption
 from jubako.cli.containerize import installed, make_image
+from jubako.cli.environment import TorchIndex
 from jubako.cli.repository import PlainHttp, RepositoryOption, find_version
 from jubako.cli.sbom import attach_bill
 from jubako.cli.terminal import USAGE, err, out, remark, sentences
+from jubako.errors import ConfigurationError
 from jubako.oci.reference import SCHEME, parse_reference
+from jubako.packaging.locks import Variant
 from jubako.packaging.push import push_image
 from jubako.packaging.sbom import contents_of
 from jubako.repository.cache import Cache
@@ -32,7 +36,10 @@ def push(
             help="Where to; as an artifact, the default tag is the version's number.",
         ),
     ],
+    *,
     plain_http: PlainHttp = False,
+    variant: VariantOption = None,
+    torch_index: TorchIndex = "",
     repository: RepositoryOption = None,
 ) -> None:
     """Push a version of a model to a registry, and print its digest.
@@ -42,9 +49,11 @@ def push(
     beside it; a bento's tag does for MODEL. Only what the registry lacks is sent.
     """
     if not is_reference(target):
-        _push_image(model, target, plain_http, repository)
+        _push_image(model, target, plain_http, variant=variant, torch_index=torch_index, repository=repository)
         return
     with sentences(USAGE):
+        if variant is not None or torch_index:
+            raise ConfigurationError("An artifact has no packages: --variant and --torch-index are for images.")
         reference = reference_of(target, plain_http)
         settings = load_settings({"repository": str(repository)} if repository else {}).settings
     with sentences():
@@ -53,11 +62,13 @@ def push(
         push_version(found.models[version.model_name], version, reference, Cache(settings.cache_dir))
 
 
-def _push_image(model: str, target: str, plain_http: bool, repository: Path | None) -> None:
+def _push_image(
+    model: str, target: str, plain_http: bool, *, variant: Variant | None, torch_index: str, repository: Path | None
+) -> None:
     with sentences(USAGE):
         reference = parse_reference(SCHEME + target)
         tool = installed()
-    make_image(model, [target], tool, repository=repository)
+    make_image(model, [target], tool, variant=variant, torch_index=torch_index, repository=repository)
     with sentences():
         digest = push_image(target, tool, lambda line: err.print(Text(line, "dim")), plain_http=plain_http)
         if tool == "buildah":

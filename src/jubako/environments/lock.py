@@ -6,19 +6,17 @@ files of one kind of machine.
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from jubako.environments.recipe import DATA, Variant, every_recipe, instance_requirements
+from jubako.environments.torch_build import is_for_cuda
 from jubako.environments.uv import run_uv
 
 PYTHON = "3.11"
 """The oldest Python for which the versions must do."""
-
-_FOR_CUDA = re.compile(r"(nvidia|cuda)-")
 
 
 def main(names: Sequence[str]) -> None:
@@ -42,7 +40,7 @@ def _pinned(variant: Variant) -> str:
         arguments += ["--no-annotate", "--no-emit-index-url", "--overrides", str(overrides), "--excludes", str(excludes)]
         output = run_uv([*arguments, str(wanted)], folder=Path(folder), say=_say)
     lines = [line for line in output.splitlines() if "==" in line]
-    return "".join(f"{line}\n" for line in lines if not (variant.torch and _FOR_CUDA.match(line)))
+    return "".join(f"{line}\n" for line in lines if not (variant.torch and is_for_cuda(line)))
 
 
 def _say(line: str) -> None:

@@ -7,7 +7,10 @@ pip's configuration says where. uv reads none of that, so pip is asked which fil
 from __future__ import annotations
 
 import re
+import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -16,7 +19,13 @@ from msgspec import Struct
 from jubako.environments.uv import Say, run_program, run_uv
 from jubako.errors import ConfigurationError
 
-_CUDA = re.compile(r"(nvidia|cuda)-", re.IGNORECASE)
+# nvidia-ml-py is Python code that asks the driver, if there is one; BentoML needs it everywhere.
+_CUDA = re.compile(r"(nvidia-(?!ml-py)|cuda-)", re.IGNORECASE)
+
+
+def is_for_cuda(requirement: str) -> bool:
+    """Whether a package is one of those that make up CUDA, which builds of torch for it ask for."""
+    return _CUDA.match(requirement) is not None
 
 
 class Download(Struct, frozen=True):
@@ -49,15 +58,68 @@ def torch_without_cuda(requirement: str, python: Path, index: str, *, say: Say, 
     Raises:
         ConfigurationError: pip finds none, or only one for CUDA.
     """
-    folder = python.parent
-    run_uv(["pip", "install", "--python", str(python), "pip"], folder=folder, say=say, held=held)
-    command = [str(python), "-m", "pip", "install", "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", "--quiet"]
-    command += ["--disable-pip-version-check", *(["--index-url", index] if index else []), requirement]
-    found = msgspec.json.decode(run_program(command, folder=folder, say=say, held=held), type=Report).install[0]
-    if any(_CUDA.match(needed) for needed in found.metadata.requires_dist):
+    found = _found(_Pip.beside(python, index, say, held), [requirement])
+    return f"torch @ {found.download_info.url}"
+
+
+def fetch_torch_without_cuda(
+    requirement: str, python: str, platforms: Sequence[str], folder: Path, index: str = "", *, say: Say
+) -> Path:
+    """Download the wheel that pip would take on machines of another kind than this into `folder`.
+
+    Args:
+        python: Their version of Python, such as ``3.11``.
+        platforms: What their wheels may be for, such as ``manylinux_2_28_x86_64``.
+        index: As above.
+
+    Raises:
+        ConfigurationError: pip finds none, or only one for CUDA.
+    """
+    for_them = [f"--platform={platform}" for platform in platforms]
+    arguments = [*for_them, f"--python-version={python}", "--only-binary=:all:", requirement]
+    with tempfile.TemporaryDirectory(prefix="jubako-pip-") as temporary:
+        run_uv(["venv", "--quiet", "--no-project", "--python", sys.executable, temporary], folder=folder, say=say)
+        pip = _Pip.beside(Path(temporary, "bin", "python"), index, say)
+        # Looked at first: a build for CUDA is large.
+        _found(pip, arguments)
+        pip.run("download", "--dest", str(folder), *arguments)
+    [wheel] = folder.glob("torch-*.whl")
+    return wheel
+
+
+@dataclass(frozen=True)
+class _Pip:
+    """pip in the environment of an interpreter."""
+
+    python: Path
+    index: str
+    say: Say
+    held: Sequence[int]
+
+    @staticmethod
+    def beside(python: Path, index: str, say: Say, held: Sequence[int] = ()) -> _Pip:
+        """Installs it there."""
+        run_uv(["pip", "install", "--python", str(python), "pip"], folder=python.parent, say=say, held=held)
+        return _Pip(python, index, say, held)
+
+    def run(self, command: str, *arguments: str) -> str:
+        options = ["--no-deps", "--quiet", "--disable-pip-version-check", *(["--index-url", self.index] if self.index else [])]
+        words = [str(self.python), "-m", "pip", command, *options, *arguments]
+        return run_program(words, folder=self.python.parent, say=self.say, held=self.held)
+
+
+def _found(pip: _Pip, arguments: Sequence[str]) -> Candidate:
+    """What pip would install.
+
+    Raises:
+        ConfigurationError: nothing, or a build for CUDA.
+    """
+    report = pip.run("install", "--dry-run", "--ignore-installed", "--report", "-", *arguments)
+    found = msgspec.json.decode(report, type=Report).install[0]
+    if any(is_for_cuda(needed) for needed in found.metadata.requires_dist):
         raise ConfigurationError(
             f"pip finds torch {found.metadata.version} only as a build for CUDA, which is gigabytes larger than what this "
             "variant wants. Name an index of builds without CUDA with --torch-index URL, or once for all in pip's own "
             "configuration: pip config set global.extra-index-url URL. PyTorch's own is on pytorch.org, Get Started, CPU."
         )
-    return f"torch @ {found.download_info.url}"
+    return found

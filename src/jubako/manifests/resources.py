@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jubako.errors import ConfigurationError
-from jubako.repository.model import Model
+from jubako.packaging.locks import USUAL, Variant, lock_for, variants_of
+from jubako.repository.model import Model, Version
 
 MIB = 1024 * 1024
 SERVER_MIB = 384
@@ -85,3 +86,20 @@ def resources_of(
     # Twice the weights: a download is whole before it takes the place of an earlier one.
     on_disk = math.ceil(2 * (weights_bytes or memory_mib * MIB) / MIB / MEMORY_STEP_MIB) * MEMORY_STEP_MIB
     return Resources(processors or engine.processors, memory_mib, on_disk)
+
+
+def gpus_of(model: Model, version: Version, variant: Variant | None, said: int | None) -> int:
+    """GPUs of a container of `version`: what was said, else as many as its engine wants in an image with CUDA.
+
+    Raises:
+        ConfigurationError: there is no image of this variant, or it has no use for GPUs.
+    """
+    backend = model.config.backend
+    lock_for(backend, variant or USUAL)
+    if said and variant == "cpu" and variants_of(backend):
+        raise ConfigurationError("An image of the variant cpu has no use for GPUs. Leave out --gpu, or --variant cpu.")
+    if said is not None:
+        return said
+    if "cuda" not in variants_of(backend) or variant == "cpu":
+        return 0
+    return int(version.engine.get("tensor_parallel_size") or version.engine.get("tp") or 1)

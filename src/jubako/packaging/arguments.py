@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jubako.backends.declarations import BACKENDS
 from jubako.errors import ConfigurationError, JubakoError
 from jubako.listening import address_of
+from jubako.packaging.locks import USUAL, Variant
 from jubako.repository.repository import read_repository
 from jubako.repository.selection import check_names
 from jubako.settings import Settings, load_settings, variable_of
@@ -25,6 +26,7 @@ class Arguments(BaseModel):
         model: The one model to serve, by any of its names, with what it needs; "" for what the setting `load` says.
         version: Its version; None for those that its entry chooses.
         packages: Python packages that the image holds besides those of the backend, such as ``numpy==2.4.6``.
+        variant: Which build of PyTorch the image has, if it has one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -32,6 +34,7 @@ class Arguments(BaseModel):
     model: str = ""
     version: int | None = None
     packages: list[str] = Field(default_factory=list)
+    variant: Variant = USUAL
 
     @property
     def load(self) -> str:
@@ -60,6 +63,8 @@ def settings_for(backend: str = "") -> Settings:
     told = arguments()
     if os.environ.get("BENTOML_CONTAINERIZED") == "true":
         os.environ.setdefault(variable_of("host"), "0.0.0.0")  # noqa: S104 - the container's own network
+    # BentoML would show the runner, and so each instance, no more GPUs than the service's resources say.
+    os.environ.setdefault("BENTOML_DISABLE_GPU_ALLOCATION", "true")
     _follow_flags()
     if told.model:
         os.environ[variable_of("load")] = told.load
@@ -79,6 +84,11 @@ def _follow_flags() -> None:
     for name in ("host", "port"):
         if context is not None and (said := context.params.get(name)):
             os.environ[variable_of(name)] = str(said)
+
+
+def on_cuda(**resources: float) -> dict[str, float]:
+    """`resources` where the image is for GPUs, as in ``{"cpu": "2", **on_cuda(gpu=1)}``; nothing where it is not."""
+    return resources if arguments().variant == "cuda" else {}
 
 
 def http_of(settings: Settings) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from jubako.errors import ConfigurationError
 from jubako.packaging.content import digest_of, write_code
 from jubako.packaging.description import bentofile, commit_of, labels_of, readme
 from jubako.packaging.entries import Part, parts_of, write_entry
-from jubako.packaging.requirements import more_packages
+from jubako.packaging.locks import USUAL, Variant
+from jubako.packaging.requirements import Packages, packages_of_image
 from jubako.packaging.tag import tag_name, tag_version
 from jubako.packaging.weights import Weights, WeightsMode, source_in_bento, store, weights_of
 from jubako.paths import bentoml_home, shipped
@@ -51,6 +52,7 @@ class Builder:
     Attributes:
         mode: Where the weights of the bentos are.
         artifacts: For the mode ``artifact``: the reference for each version, by ``model:number``.
+        variant: Which build of PyTorch those that need it get.
         say: Takes each step in words.
     """
 
@@ -59,6 +61,7 @@ class Builder:
     say: Say
     mode: WeightsMode = "baked"
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    variant: Variant = USUAL
 
     def build(self, version: Version, progress: Progress) -> Built:
         """The bento of `version`. The same content gives the same tag, and is built once.
@@ -77,9 +80,8 @@ class Builder:
             folder = Path(temporary)
             self.say("gathering files")
             self._write(folder, parts, weights)
-            packages = more_packages(parts, self.say)
-            arguments = {"model": version.model_name, "version": version.number, "packages": packages}
-            return self._built(folder, parts, weights, arguments)
+            packages = packages_of_image(parts, self.variant, self.say)
+            return self._built(folder, parts, weights, packages)
 
     def _write(self, folder: Path, parts: list[Part], weights: list[Weights]) -> None:
         write_code(folder, parts[0].model.config.backend)
@@ -92,8 +94,11 @@ class Builder:
         name = f"{weights.version.model_name}:{weights.version.number}"
         return source_in_bento(weights, self.mode, artifact=self.artifacts.get(name), alone=alone)
 
-    def _built(self, folder: Path, parts: list[Part], weights: list[Weights], arguments: Mapping[str, object]) -> Built:
+    def _built(self, folder: Path, parts: list[Part], weights: list[Weights], packages: Packages) -> Built:
         model, number = parts[0].model, parts[0].versions[0].number
+        arguments = {"model": model.name, "version": number, "packages": list(packages.more)}
+        if packages.variant is not None:
+            arguments["variant"] = packages.variant
         name, stored = tag_name(model.name), weights if self.mode == "baked" else []
         service, models = f"services.{model.config.backend}:svc", [each.tag for each in stored]
         # Whatever tells this bento from others is in the digest; when and from which commit it was built is not.
@@ -107,9 +112,11 @@ class Builder:
         is_new = not (place / "bento.yaml").is_file()
         if is_new:
             self.say("building")
-            labels = labels_of(parts, weights, self.mode, content, commit_of(self.repository.root))
+            commit = commit_of(self.repository.root)
+            labels = labels_of(parts, weights, self.mode, content, commit, variant=packages.variant)
             _write_yaml(folder / BENTOFILE, bentofile(service, name, labels, arguments, models))
-            (folder / "README.md").write_text(readme(parts, weights, self.mode, f"{name}:{version}"), encoding="utf-8")
+            text = readme(parts, weights, self.mode, f"{name}:{version}", variant=packages.variant)
+            (folder / "README.md").write_text(text, encoding="utf-8")
             _bentoml_build(folder, version, self.say)
         return Built(f"{name}:{version}", place, is_new, weights=sum(each.size for each in weights))
 

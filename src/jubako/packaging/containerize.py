@@ -16,20 +16,22 @@ from bentoml.exceptions import NotFound
 
 from jubako.environments.uv import Say, uv_program
 from jubako.errors import ConfigurationError
-from jubako.packaging.dockerfile import CODE, FRAMEWORK, UV, WEIGHTS, Declared, dockerfile, index_settings
+from jubako.packaging.dockerfile import CODE, FRAMEWORK, UV, WEIGHTS, WHEELS, Declared, dockerfile, index_settings
 from jubako.packaging.layers import Tool
 from jubako.packaging.program import follow
+from jubako.packaging.torch_wheel import fetch_torch
 from jubako.packaging.weights import STORED
 
 _OCI_LABELS = {"version": "version", "license": "licenses", "revision": "revision"}
 """Labels of a bento that the OCI image specification has names for."""
 
 
-def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say) -> None:
+def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say, *, torch_index: str = "") -> None:
     """Make an image of the bento `tag`.
 
     Args:
         names: Of the image, such as ``registry.example.org/models/smollm2:1``.
+        torch_index: An index of torch's builds without CUDA; "" leaves that to pip's configuration.
         say: Takes each line of what the tool says.
 
     Raises:
@@ -52,7 +54,16 @@ def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say) -> None:
     with ExitStack() as stack:
         folder, file = (Path(each) for each in stack.enter_context(construct_containerfile(bento)))
         _set_apart(folder)
-        text = dockerfile(declared, weights=(folder / WEIGHTS).is_dir(), brings_uv=_bring_uv(folder), secrets=secrets)
+        brings_torch = bento.info.labels.get("variant") == "cpu"
+        if brings_torch:
+            fetch_torch(folder / "env" / "python" / "requirements.txt", folder / WHEELS, torch_index, say)
+        text = dockerfile(
+            declared,
+            weights=(folder / WEIGHTS).is_dir(),
+            brings_uv=_bring_uv(folder),
+            brings_wheels=brings_torch,
+            secrets=secrets,
+        )
         file = file.rename(folder / "Dockerfile")
         file.write_text(text, encoding="utf-8")
         files = stack.enter_context(_in_files(secrets))

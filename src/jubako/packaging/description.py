@@ -9,25 +9,46 @@ from pathlib import Path
 
 from jubako import __version__
 from jubako.packaging.entries import Part
+from jubako.packaging.locks import Variant
 from jubako.packaging.weights import MOUNT, Weights, WeightsMode
 from jubako.repository.cache import human_size
 from jubako.repository.model import Version
 
 _GIT_TIMEOUT_S = 10
 
+_MEANING: Mapping[Variant, str] = {"cpu": "PyTorch without CUDA", "cuda": "PyTorch for NVIDIA GPUs"}
+_FOR_THE_CPU = (
+    "",
+    "`jubako containerize` finds the build of PyTorch without CUDA. Where you install the packages yourself, ask for it:",
+    "",
+    "```bash",
+    "UV_TORCH_BACKEND=cpu uv pip install --no-deps -r env/python/requirements.txt",
+    "```",
+)
 
-def labels_of(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMode, content: str, commit: str) -> dict[str, str]:
+
+def labels_of(
+    parts: Sequence[Part],
+    weights: Sequence[Weights],
+    mode: WeightsMode,
+    content: str,
+    commit: str,
+    *,
+    variant: Variant | None,
+) -> dict[str, str]:
     """The labels of a bento, and of the image that is made of it.
 
     Args:
         content: The digest of all that the bento holds.
         commit: Of the repository; "" where there is none.
+        variant: Which build of PyTorch the image has; None where it has none.
     """
     model, (version, *_) = parts[0].model, parts[0].versions
     labels = {
         "model": model.name,
         "version": str(version.number),
         "backend": model.config.backend,
+        "variant": variant or "",
         "jubako": __version__,
         "content": f"sha256:{content}",
         "license": model.config.license,
@@ -53,7 +74,7 @@ def commit_of(folder: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def readme(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMode, tag: str) -> str:
+def readme(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMode, tag: str, *, variant: Variant | None) -> str:
     """The bento's README."""
     model, (version, *_) = parts[0].model, parts[0].versions
     lines = [
@@ -64,6 +85,7 @@ def readme(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMode,
         "| | |",
         "|---|---|",
         f"| backend | {model.config.backend} |",
+        *([f"| variant | {variant}: {_MEANING[variant]} |"] if variant else []),
         f"| tasks | {', '.join(model.tasks)} |",
         f"| names | {', '.join(f'`{name}`' for name in model.served_names)} |",
         f"| licence | {model.config.license or 'not stated'} |",
@@ -78,6 +100,7 @@ def readme(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMode,
         "describes it.",
         "",
         *_where(weights, mode),
+        *(_FOR_THE_CPU if variant == "cpu" else []),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

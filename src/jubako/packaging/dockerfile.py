@@ -30,6 +30,9 @@ WEIGHTS = "weights"
 UV = "uv"
 """The file of the build's context with the program uv, which installs packages; without it, the image's pip fetches one."""
 
+WHEELS = "wheels"
+"""That with wheels that are installed in place of what an index has for their pins."""
+
 # Neither a shell nor curl is needed.
 _HEALTH_CHECK = (
     "import os, urllib.request as r; "
@@ -63,12 +66,13 @@ class Declared:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def dockerfile(declared: Declared, *, weights: bool, brings_uv: bool, secrets: Iterable[str]) -> str:
+def dockerfile(declared: Declared, *, weights: bool, brings_uv: bool, secrets: Iterable[str], brings_wheels: bool = False) -> str:
     """The text of the Dockerfile.
 
     Args:
         weights: Whether the context has weights.
         brings_uv: Whether it has uv.
+        brings_wheels: Whether it has wheels.
         secrets: Names of variables that only the installation of packages sees, as secrets of the build.
     """
     names = sorted(secrets)
@@ -84,6 +88,7 @@ def dockerfile(declared: Declared, *, weights: bool, brings_uv: bool, secrets: I
         labels=dict(declared.labels),
         weights=weights,
         brings_uv=brings_uv,
+        brings_wheels=brings_wheels,
         secret_mounts="".join(f"--mount=type=secret,id={name} " for name in names),
         secret_exports="".join(_export(name, names) for name in names),
         health_check=["/app/.venv/bin/python", "-I", "-c", _HEALTH_CHECK],

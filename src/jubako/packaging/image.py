@@ -10,7 +10,7 @@ import shlex
 from bentoml.images import Image
 
 from jubako.packaging.arguments import arguments
-from jubako.packaging.locks import PYTHON, pins
+from jubako.packaging.locks import PYTHON, lock_for, pins
 from jubako.packaging.system import system_packages
 
 BASE = f"python:{PYTHON}-slim"
@@ -19,9 +19,10 @@ BASE = f"python:{PYTHON}-slim"
 _LEAVE_NOTHING = "rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*"
 
 
-def image(lock: str) -> Image:
-    """The image with the packages of a lock, and with those that the bento's arguments name."""
-    packages = [*pins(lock), *arguments().packages]
+def image(backend: str) -> Image:
+    """The image with what a backend needs, in the variant that the bento's arguments say, and the packages that they list."""
+    told = arguments()
+    packages = [*pins(lock_for(backend, told.variant)), *told.packages]
     # distro="none": otherwise BentoML installs a compiler and git, half a gigabyte that few models need.
     made = Image(base_image=BASE, distro="none", python_version=PYTHON, lock_python_packages=False)
     if debian := system_packages(packages):

@@ -30,6 +30,15 @@ def test_without_weights_there_is_no_layer_of_them() -> None:
     assert "COPY weights" not in dockerfile(DECLARED, weights=False, brings_uv=True, secrets=[])
 
 
+def test_a_wheel_that_is_brought_is_installed_and_not_left() -> None:
+    text = dockerfile(DECLARED, weights=False, brings_uv=True, brings_wheels=True, secrets=[])
+    [install] = [step for step in steps(text) if "uv pip install" in step]
+    assert "-r /requirements.txt /wheels/*.whl &&" in install
+    assert "COPY wheels /wheels" in steps(text)
+    assert not [step for step in last_stage(text) if "wheels" in step]
+    assert "wheels" not in dockerfile(DECLARED, weights=False, brings_uv=True, secrets=[])
+
+
 def test_it_starts_as_nobody_special_without_a_shell() -> None:
     stage = last_stage(dockerfile(DECLARED, weights=True, brings_uv=True, secrets=[]))
     assert "USER 1034:1034" in stage
