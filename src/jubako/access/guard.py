@@ -59,10 +59,7 @@ class Guard:
         Raises:
             Unauthorized: there is no key, or it is none of ours, or has expired.
         """
-        now = time.monotonic()
-        if now - self._looked >= self._look_s:
-            self._looked = now
-            self._look()
+        self._look_in_time()
         secret = _bearer(authorization) or api_key
         key = self._keyring.find(secret) if secret else None
         if access.is_open:
@@ -72,6 +69,26 @@ class Guard:
         if key.has_expired:
             raise _expired(key)
         return key
+
+    def confirm(self, key: Key, access: Access) -> None:
+        """Whether the key that something began with still counts, for as long as that goes on.
+
+        Raises:
+            Unauthorized: it was revoked or changed, or has expired.
+        """
+        if access.is_open:
+            return
+        self._look_in_time()
+        if self._keyring.named(key.name) != key:
+            raise _revoked(key)
+        if key.has_expired:
+            raise _expired(key)
+
+    def _look_in_time(self) -> None:
+        now = time.monotonic()
+        if now - self._looked >= self._look_s:
+            self._looked = now
+            self._look()
 
     def _look(self) -> None:
         stamp = self._stamp()
@@ -130,6 +147,10 @@ def _missing() -> Unauthorized:
 def _expired(key: Key) -> Unauthorized:
     sentence = f"The key {key.name!r} has expired. Ask whoever runs this server for another."
     return Unauthorized(sentence, code="expired_api_key")
+
+
+def _revoked(key: Key) -> Unauthorized:
+    return Unauthorized(f"The key {key.name!r} was revoked or changed after this began. Begin again with a key that counts.")
 
 
 def _unknown() -> Unauthorized:

@@ -6,12 +6,14 @@ import asyncio
 import sys
 import time
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
 from jubako.grpc.transport.call import Call
 from jubako.settings import Settings
+
+LONGEST_PATH: Final = 200
 
 
 class AccessLog:
@@ -39,8 +41,8 @@ class AccessLog:
 
 
 def _path(call: Call) -> str:
-    # Escaped, so that no client can forge a line.
-    return ascii(call.method.path)[1:-1]
+    # Escaped, so that no client can forge a line. No method has a longer path, and a client sends one again with a byte.
+    return ascii(call.method.path[:LONGEST_PATH])[1:-1]
 
 
 def _code(call: Call) -> str:

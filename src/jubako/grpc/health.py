@@ -8,7 +8,7 @@ from typing import Final
 
 from jubako.access.scope import OPEN
 from jubako.dataplane.protocol import Plane
-from jubako.errors import InvalidRequest, ModelNotFound, ModelNotReady, NotFound
+from jubako.errors import ModelNotFound, ModelNotReady, NotFound
 from jubako.grpc.translation import parsed, unary
 from jubako.grpc.transport.call import Call, Method
 from jubako.protos import health as pb
@@ -45,10 +45,7 @@ class Health:
         return pb.HealthCheckResponse(status=state)
 
     async def _watch(self, call: Call) -> None:
-        message = await anext(call.messages(), None)
-        if message is None:
-            raise InvalidRequest("Watch takes one message.")
-        service = parsed(pb.HealthCheckRequest, message).service
+        service = parsed(pb.HealthCheckRequest, await call.message()).service
         async with asyncio.TaskGroup() as group:
             reporting = group.create_task(self._report(service, call))
             await call.dismissal()

@@ -47,10 +47,7 @@ def streaming(path: str, kind: type[M], answers: Answers[M], plane: Plane, acces
     """The method at `path` that answers one request of this kind with a stream; a client that leaves ends it."""
 
     async def handle(call: Call) -> None:
-        message = await anext(call.messages(), None)
-        if message is None:
-            raise InvalidRequest("The method takes one message; none came.")
-        async with aclosing(answers(_request(kind, message, call), seen_by(plane, call.key), call)) as stream:
+        async with aclosing(answers(_request(kind, await call.message(), call), seen_by(plane, call.key), call)) as stream:
             async for answer in stream:
                 await call.send([answer.SerializeToString()])
         # Whole even if the server has begun to leave meanwhile.

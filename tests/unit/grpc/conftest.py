@@ -14,6 +14,7 @@ from jubako.grpc.front import grpc_server
 from jubako.grpc.transport.server import Server
 from jubako.kserve.trace import Tracing
 from jubako.settings import Settings
+from tests.unit.grpc.peer import Peer
 from tests.unit.http.fake_plane import FakePlane
 
 
@@ -33,8 +34,8 @@ class Serving:
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """TLS is the event loop's own: gateways have uvloop's where there is one."""
-    if item.path.name == "test_tls.py":
+    """Gateways have uvloop's loop where there is one. TLS is the loop's own, and so is what a connection that breaks does."""
+    if item.path.name in ("test_abuse.py", "test_tls.py"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
@@ -67,6 +68,15 @@ async def channel(serving: Serving) -> AsyncIterator[grpc.aio.Channel]:
 async def client(serving: Serving) -> AsyncIterator[triton.InferenceServerClient]:
     async with triton.InferenceServerClient(serving.address) as client:
         yield client
+
+
+@pytest.fixture
+async def peer(serving: Serving) -> AsyncIterator[Peer]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+    peer = Peer(reader, writer)
+    yield peer
+    peer.close()
+    await writer.wait_closed()
 
 
 def unary(channel: grpc.aio.Channel, method: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:

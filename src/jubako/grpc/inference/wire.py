@@ -14,6 +14,9 @@ from jubako.tensors import Buffer
 LARGE: Final = 64 * 1024
 """Bytes of a request above which its raw contents are not given to protobuf, which would copy them."""
 
+MOST_FIELDS: Final = 10_000
+"""A request of more fields is left to protobuf, which is slower with large contents and much faster with many fields."""
+
 RAW_INPUT_KEY: Final = 7 << 3 | 2
 RAW_OUTPUT_KEY: Final = bytes([6 << 3 | 2])
 RESPONSE_KEY: Final = bytes([2 << 3 | 2])
@@ -67,7 +70,7 @@ def _without_raw_inputs(message: memoryview) -> tuple[bytes, list[memoryview]] |
             start = position
             key, position = _read_varint(message, position)
             begin, position = _read_extent(message, position, key & 7)
-            if position > end:
+            if position > end or len(rest) + len(contents) >= MOST_FIELDS:
                 return None
             if key == RAW_INPUT_KEY:
                 contents.append(message[begin:position])

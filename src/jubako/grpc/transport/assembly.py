@@ -12,6 +12,9 @@ from jubako.tensors import Buffer
 
 PREFIX: Final = struct.Struct(">BI")
 
+SMALL: Final = 1024
+"""Bytes of a message up to which a copy costs less than what a view of it would keep."""
+
 ENCODINGS: Final = {"identity": 0, "gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """How messages may be compressed, and what zlib calls it."""
 
@@ -19,7 +22,8 @@ ENCODINGS: Final = {"identity": 0, "gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.
 class Assembly:
     """Puts together the messages of one stream.
 
-    A message that came in one piece is a view of that piece; another is gathered in a buffer of its own, once.
+    A message that came in one piece is a view of that piece, and a small one a copy, which does not hold on to all that came with
+    it. Another is gathered in a buffer of its own, which is as large as what has come: a length costs a client nothing.
     """
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
@@ -28,7 +32,7 @@ class Assembly:
         self._prefix = b""
         self._compressed = False
         self._buffer: bytearray | None = None
-        self._filled = 0
+        self._size = 0
 
     @property
     def whole(self) -> bool:
@@ -44,7 +48,7 @@ class Assembly:
         if self._buffer is None and not self._prefix and len(data) >= PREFIX.size:
             compressed, size = PREFIX.unpack_from(data)
             if len(data) == PREFIX.size + size and not compressed and size <= self._max_bytes:
-                return [data[PREFIX.size :]]
+                return [bytes(data[PREFIX.size :]) if size <= SMALL else data[PREFIX.size :]]
         return self._gather(data)
 
     def _gather(self, data: memoryview) -> list[Buffer]:
@@ -58,11 +62,10 @@ class Assembly:
                     break
                 self._begin()
             assert self._buffer is not None
-            part = data[: len(self._buffer) - self._filled]
-            self._buffer[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            data = data[len(part) :]
-            if self._filled == len(self._buffer):
+            missing = self._size - len(self._buffer)
+            self._buffer += data[:missing]
+            data = data[missing:]
+            if len(self._buffer) == self._size:
                 messages.append(self._finished(self._buffer))
         return messages
 
@@ -72,12 +75,14 @@ class Assembly:
         if size > self._max_bytes:
             raise _too_large(size, self._max_bytes)
         self._compressed = bool(flag)
-        self._buffer = bytearray(size)
-        self._filled = 0
+        self._buffer = bytearray()
+        self._size = size
 
     def _finished(self, buffer: bytearray) -> Buffer:
         self._buffer = None
-        return self._decompressed(buffer) if self._compressed else memoryview(buffer).toreadonly()
+        if self._compressed:
+            return self._decompressed(buffer)
+        return bytes(buffer) if len(buffer) <= SMALL else memoryview(buffer).toreadonly()
 
     def _decompressed(self, content: bytearray) -> bytes:
         if self._encoding == "identity":
@@ -96,7 +101,7 @@ class Assembly:
 
 def _too_large(size: int, max_bytes: int) -> Status:
     error = PayloadTooLarge(
-        f"The message has at least {size} bytes; at most {max_bytes} are taken (the setting grpc_max_message_bytes). "
-        "Send less at once, or put the tensors into shared memory."
+        f"The message has at least {size} bytes; at most {max_bytes} are taken (the setting grpc_max_message_bytes, and "
+        "less by methods that ask nobody for a key). Send less at once, or put the tensors into shared memory."
     )
     return Status.of(error)

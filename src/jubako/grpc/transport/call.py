@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from jubako.access.key import Key
 from jubako.access.scope import Access
-from jubako.errors import DeadlineExceeded, InternalError, JubakoError
+from jubako.errors import DeadlineExceeded, InternalError, InvalidRequest, JubakoError
 from jubako.grpc.transport.assembly import PREFIX, Assembly
 from jubako.grpc.transport.headers import Headers
 from jubako.grpc.transport.status import OK, Status
@@ -29,6 +29,14 @@ log = logging.getLogger(__name__)
 
 WINDOW: Final = 1024 * 1024
 """Bytes of one stream that may be on their way to us, or wait for the handler."""
+
+OPEN_MESSAGE_BYTES: Final = 64 * 1024
+"""Largest message of a method that asks nobody for a key, of which none needs a large one."""
+
+MESSAGE_COST: Final = 64
+"""Bytes that a message which waits for its handler takes beside its own, at least."""
+
+LEAVING: Final = Status("UNAVAILABLE", "The server is shutting down. Open another stream.")
 
 _TIMEOUT: Final = re.compile(r"(\d{1,8})([HMSmun])")
 _UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -94,7 +102,8 @@ class Call:
         # What comes
         self.ended = False
         self._connection = connection
-        self._assembly = Assembly(headers.get("grpc-encoding", "identity"), connection.max_message_bytes)
+        most = min(connection.max_message_bytes, OPEN_MESSAGE_BYTES) if method.access.is_open else connection.max_message_bytes
+        self._assembly = Assembly(headers.get("grpc-encoding", "identity"), most)
         self._messages: deque[Buffer] = deque()
         self._unread = 0
         self._allowed = WINDOW
@@ -102,7 +111,7 @@ class Call:
         self._task: asyncio.Task[None] | None = None
         self._wakers: list[asyncio.Future[None]] = []
         self._deadline: asyncio.TimerHandle | None = None
-        self._dismissed = False
+        self._dismissed: Status | None = None
 
     # For handlers
 
@@ -113,16 +122,22 @@ class Call:
         return Caller(self.request_id, deadline, self.trace)
 
     async def messages(self) -> AsyncIterator[Buffer]:
-        """The requests of a stream, until the client has sent its last or the server is leaving."""
-        while True:
-            while not self._messages:
-                if self.ended or self._dismissed:
-                    return
-                await self._changed()
-            message = self._messages.popleft()
-            self._unread -= len(message)
-            self._allow_more()
+        """The requests of a stream, until the client has sent its last or the server takes no more of them."""
+        while (message := await self._next()) is not None:
             yield message
+
+    async def message(self) -> Buffer:
+        """The request of a stream that takes one.
+
+        Raises:
+            InvalidRequest: there is none.
+            Status: it had not come when the server stopped taking any.
+        """
+        if (message := await self._next()) is not None:
+            return message
+        if (end := self._dismissed) is not None:
+            raise Status(end.code, end.message, end.details)
+        raise InvalidRequest("The method takes one message; none came.")
 
     async def send(self, pieces: Sequence[Buffer]) -> None:
         """Send one answer of a stream. Returns once it is on its way, which a slow reader delays."""
@@ -131,8 +146,8 @@ class Call:
             await self._changed()
 
     async def dismissal(self) -> None:
-        """Returns when the server is leaving, and takes no more of the stream's requests."""
-        while not self._dismissed:
+        """Returns when the server takes no more of the stream's requests, because it is leaving."""
+        while self._dismissed is None:
             await self._changed()
 
     # For the connection
@@ -144,33 +159,31 @@ class Call:
         if self.method.streaming is not None:
             self._task = self._loop.create_task(self._stream(self.method.streaming))
 
-    def receive(self, data: memoryview, ended: bool) -> None:
-        """A part of the request has come, perhaps its last.
+    def receive(self, data: memoryview, ended: bool, charge: int) -> None:
+        """A part of the request has come, perhaps its last. It has taken `charge` bytes of the stream's window, padding included.
 
         Raises:
             Status: it can't be taken.
         """
-        size = len(data)
-        self._allowed -= size
+        self._allowed -= charge
         if self._allowed < 0:
             raise Status("INTERNAL", "The client sent more than the stream's window.")
         self.ended = ended
-        messages = self._assembly.feed(data) if size else []
+        messages = self._assembly.feed(data) if len(data) else []
         if ended and not self._assembly.whole:
             raise Status("INTERNAL", "The request ends in the middle of a message.")
+        self._messages.extend(messages)
         if self.method.unary is not None:
-            self._messages.extend(messages)
-            if ended:
+            if ended or len(self._messages) > 1:
                 self._start(self.method.unary)
         elif messages or ended:
-            self._messages.extend(messages)
-            self._unread += sum(map(len, messages))
+            self._unread += sum(map(len, messages)) + MESSAGE_COST * len(messages)
             self._wake()
         self._allow_more()
 
-    def dismiss(self) -> None:
-        """The server is leaving: a stream finishes what it has, and is then told to ask elsewhere."""
-        self._dismissed = True
+    def dismiss(self, status: Status) -> None:
+        """A stream finishes what it has, takes no more, and ends with `status`."""
+        self._dismissed = status
         self._wake()
 
     def drained(self) -> None:
@@ -219,7 +232,7 @@ class Call:
     async def _stream(self, streaming: Streaming) -> None:
         try:
             await streaming(self)
-            self.finish(Status("UNAVAILABLE", "The server is shutting down. Open another stream.") if self._dismissed else OK)
+            self.finish(self._dismissed or OK)
         except asyncio.CancelledError:
             self.finish(Status("CANCELLED", "The server gave up this call."))
             raise
@@ -251,6 +264,16 @@ class Call:
         if not self.ended and used >= WINDOW // 2 and self._unread < WINDOW // 2:
             self._allowed = WINDOW
             self._connection.allow(self, used)
+
+    async def _next(self) -> Buffer | None:
+        while not self._messages:
+            if self.ended or self._dismissed is not None:
+                return None
+            await self._changed()
+        message = self._messages.popleft()
+        self._unread -= len(message) + MESSAGE_COST
+        self._allow_more()
+        return message
 
     async def _changed(self) -> None:
         waker = self._loop.create_future()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from jubako.access.guard import require
 from jubako.access.scope import ANY_KEY
-from jubako.errors import JubakoError
+from jubako.errors import JubakoError, Unauthorized
 from jubako.grpc.transport import frames
 from jubako.grpc.transport.assembly import ENCODINGS
-from jubako.grpc.transport.call import WINDOW, Call, Method
+from jubako.grpc.transport.call import LEAVING, WINDOW, Call, Method
 from jubako.grpc.transport.frames import HEAD, U32, ProtocolViolation
 from jubako.grpc.transport.headers import MAX_HEADERS, STATUS_415, HeaderReader, Headers
 from jubako.grpc.transport.outgoing import Outgoing
@@ -59,6 +59,8 @@ class Connection(asyncio.Protocol):
         self._received = 0
         self._closed = 0
         self._resets = 0
+        self._initial_window = frames.DEFAULT_WINDOW
+        self._unconfirmed = 0
         self._draining = False
         self._refusing = False
         self._active = False
@@ -131,7 +133,7 @@ class Connection(asyncio.Protocol):
         # The client may have sent more calls before it reads this. The ping comes back behind them, and then the last is known.
         self._out.write(frames.goaway(frames.LAST_STREAM, frames.NO_ERROR) + frames.frame(frames.PING, 0, 0, DRAINING))
         for call in list(self._calls.values()):
-            call.dismiss()
+            call.dismiss(LEAVING)
 
     def stop(self, status: Status) -> None:
         """End every call with `status`, and close."""
@@ -195,19 +197,24 @@ class Connection(asyncio.Protocol):
         if self._received >= CONNECTION_WINDOW // 2:
             self._out.write(frames.window_update(0, self._received))
             self._received = 0
+        charge = len(payload)
         if flags & frames.PADDED:
             payload = _unpadded(payload)
         # Data of a call that is over was on its way when it ended.
         if (call := self._calls.get(number)) is not None and call.status is None:
-            self._feed(call, payload, bool(flags & frames.END_STREAM))
+            self._feed(call, payload, bool(flags & frames.END_STREAM), charge)
 
-    def _feed(self, call: Call, payload: memoryview, ended: bool) -> None:
+    def _feed(self, call: Call, payload: memoryview, ended: bool, charge: int) -> None:
         if call.ended:
             raise ProtocolViolation(frames.STREAM_CLOSED, "Data came after the end of its stream.")
         try:
-            call.receive(payload, ended)
+            if charge and call.method.unary is None and call.key is not None and (guard := self._server.guard) is not None:
+                guard.confirm(call.key, call.method.access)
+            call.receive(payload, ended, charge)
         except Status as status:
             call.cancel(status)
+        except Unauthorized as error:
+            call.dismiss(Status.of(error))
 
     def _on_headers(self, number: int, flags: int, payload: bytes) -> None:
         if flags & frames.PADDED:
@@ -235,7 +242,7 @@ class Connection(asyncio.Protocol):
         headers = self._headers.read(block)
         ended = bool(flags & frames.END_STREAM)
         if (known := self._calls.get(number)) is not None:
-            self._feed(known, memoryview(b""), ended)  # trailers, which gRPC's clients have none of
+            self._feed(known, memoryview(b""), ended, 0)  # trailers, which gRPC's clients have none of
             return
         if number % 2 == 0:
             raise ProtocolViolation(frames.PROTOCOL_ERROR, "A client's streams have odd numbers.")
@@ -266,9 +273,9 @@ class Connection(asyncio.Protocol):
                 require(call.key, method.access)
             call.begin()
             if self._draining:
-                call.dismiss()
+                call.dismiss(LEAVING)
             if ended:
-                call.receive(memoryview(b""), True)
+                call.receive(memoryview(b""), True, 0)
         except Status as status:
             call.ended = ended
             call.cancel(status)
@@ -296,12 +303,21 @@ class Connection(asyncio.Protocol):
             if name == frames.INITIAL_WINDOW_SIZE:
                 if value > frames.MAX_WINDOW:
                     raise ProtocolViolation(frames.FLOW_CONTROL_ERROR, "The initial window is too large.")
-                self._out.set_initial_window(value, self._calls.values())
+                self._initial_window = value
             elif name == frames.MAX_FRAME_SIZE:
                 if not frames.DEFAULT_FRAME_SIZE <= value < 2**24:
                     raise ProtocolViolation(frames.PROTOCOL_ERROR, "The largest frame is none.")
                 self._out.frame_size = value
-        self._out.write(frames.frame(frames.SETTINGS, frames.ACK, 0))
+        if not self._unconfirmed:
+            self.loop.call_soon(self._confirm_settings)
+        self._unconfirmed += 1
+
+    def _confirm_settings(self) -> None:
+        # All that came at the same time at once: a new window concerns every call, and frames of settings cost next to nothing.
+        if self._initial_window != self._out.initial_window:
+            self._out.set_initial_window(self._initial_window, self._calls.values())
+        self._out.write(frames.frame(frames.SETTINGS, frames.ACK, 0) * self._unconfirmed)
+        self._unconfirmed = 0
 
     def _on_ping(self, number: int, flags: int, payload: bytes) -> None:
         if len(payload) != 8 or number:

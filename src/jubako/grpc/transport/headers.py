@@ -16,7 +16,8 @@ MAX_HEADERS: Final = 32 * 1024
 
 TABLE_SIZE: Final = 4096
 
-_MAX_KEPT: Final = 256
+_MAX_KEPT: Final = 128 * 1024
+"""Bytes of blocks that were read before, and of what they say."""
 
 
 class HeaderReader:
@@ -28,7 +29,9 @@ class HeaderReader:
         # A client's calls mostly differ in nothing: their blocks are the same bytes, and mean the same until one adds to the
         # table.
         self._known: dict[bytes, Headers] = {}
-        self._newest: tuple[int, object] = (0, None)
+        self._kept = 0
+        self._entries = 0
+        self._newest: object = None
 
     def read(self, block: bytes) -> Headers:
         """The headers; those that come more than once are joined with commas.
@@ -48,14 +51,21 @@ class HeaderReader:
         for raw_name, raw_value in fields:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]},{value}" if name in headers else value
+        self._keep(block, headers)
+        return headers
+
+    def _keep(self, block: bytes, headers: Headers) -> None:
         table = self._decoder.header_table.dynamic_entries
-        newest = (len(table), table[0] if table else None)
-        if newest != self._newest or len(self._known) >= _MAX_KEPT:
+        newest = table[0] if table else None
+        # An entry may be added that is equal to the one before it: it moves the others all the same.
+        moved = newest is not self._newest or len(table) != self._entries
+        self._newest, self._entries = newest, len(table)
+        self._kept += len(block) + sum(len(name) + len(value) for name, value in headers.items())
+        if moved or self._kept > _MAX_KEPT:
             self._known.clear()
-            self._newest = newest
+            self._kept = 0
         else:
             self._known[block] = headers
-        return headers
 
 
 def literal(name: str, value: str) -> bytes:

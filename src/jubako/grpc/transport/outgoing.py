@@ -169,6 +169,8 @@ class Outgoing:
         while self._sending and self._window > 0 and not self._paused:
             call = self._sending.popleft()
             call.queued = False
+            if call.window <= 0:
+                continue  # the client has made it smaller since
             self._send_frame(call)
             self._queue(call)
             if self._size >= BURST:
