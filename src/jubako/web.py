@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import random
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,11 +20,16 @@ AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Patience:
-    """How often to try again after nothing came; an attempt that brought something starts the count anew."""
+    """How often to try again after nothing came; an attempt that brought something starts the count anew.
+
+    Attributes:
+        longest_wait_s: How long a server may ask to be left alone; what asks for more is given up at once.
+    """
 
     attempts: int = 6
     first_pause_s: float = 0.5
     longest_pause_s: float = 15.0
+    longest_wait_s: float = 60.0
 
     def pause_s(self, failures: int) -> float:
         pause = min(self.longest_pause_s, self.first_pause_s * 2.0 ** (failures - 1))
@@ -33,16 +40,30 @@ class Patience:
         Raises:
             ConfigurationError: it has failed often enough.
         """
+        asked_s = error.retry_after_s if isinstance(error, Interrupted) else 0.0
+        if asked_s > self.longest_wait_s:
+            raise ConfigurationError(
+                f"{without_secrets(url)} is not to be had now ({error}): the server asks to be left alone for {asked_s:.0f} "
+                "seconds. Try again then; what has arrived is kept."
+            ) from error
         if failures >= self.attempts:
             raise ConfigurationError(
                 f"{without_secrets(url)} can't be reached or keeps failing ({error or type(error).__name__}); "
                 f"{failures} attempts brought nothing. Check the network and try again; what has arrived is kept."
             ) from error
-        time.sleep(self.pause_s(failures))
+        time.sleep(max(self.pause_s(failures), asked_s))
 
 
 class Interrupted(Exception):
-    """The connection or the server failed in a way that may be over in a moment."""
+    """The connection or the server failed in a way that may be over in a moment.
+
+    Args:
+        headers: Of the server's answer, which may say in how long.
+    """
+
+    def __init__(self, message: str, headers: httpx.Headers | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = _retry_after_s(headers.get("retry-after", "")) if headers else 0.0
 
 
 class NotThere(ConfigurationError):
@@ -50,14 +71,24 @@ class NotThere(ConfigurationError):
 
 
 def web_client(auth: httpx.Auth | None = None) -> httpx.Client:
-    """A client that follows redirects, but never from https:// to http://, and reads the proxies of the environment."""
-    return httpx.Client(
-        auth=auth,
-        follow_redirects=True,
-        timeout=httpx.Timeout(30.0, read=60.0),
-        headers={"user-agent": "jubako", "accept-encoding": "identity"},
-        event_hooks={"response": [_refuse_downgrade]},
-    )
+    """A client that follows redirects, but never from https:// to http://, and reads the environment: proxies, SSL_CERT_FILE.
+
+    Raises:
+        ConfigurationError: what the environment says can't be.
+    """
+    try:
+        return httpx.Client(
+            auth=auth,
+            follow_redirects=True,
+            timeout=httpx.Timeout(30.0, read=60.0),
+            headers={"user-agent": "jubako", "accept-encoding": "identity"},
+            event_hooks={"response": [_refuse_downgrade]},
+        )
+    except OSError as error:  # ssl.SSLError is one
+        file = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        raise ConfigurationError(f"The certificates of {file}, which the environment names, can't be read: {error}.") from None
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(f"A proxy that the environment names can't be used: {error}") from None
 
 
 def bounded(response: httpx.Response, largest: int) -> bytes:
@@ -90,7 +121,7 @@ def check_status(response: httpx.Response, refused: str = "") -> None:
     if status < 300:
         return
     if status in AGAIN:
-        raise Interrupted(f"status {status}")
+        raise Interrupted(f"status {status}", response.headers)
     url = without_secrets(str(response.request.url))
     hint = f" {refused}" if refused and status in {401, 403, 404} else ""
     kind = NotThere if status in {404, 410} else ConfigurationError
@@ -113,10 +144,23 @@ def without_secrets(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
+def _retry_after_s(text: str) -> float:
+    """What ``Retry-After`` says (RFC 9110, section 10.2.3): seconds, or a date; 0 for what can't be read."""
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
 def _refuse_downgrade(response: httpx.Response) -> None:
     if not response.has_redirect_location or response.url.scheme != "https":
         return
-    following = response.url.join(response.headers["location"])
+    try:
+        following = response.url.join(response.headers["location"])
+    except httpx.InvalidURL:
+        raise ConfigurationError(f"{without_secrets(str(response.url))} leads to an address that is none.") from None
     if following.scheme != "https" and not is_loopback(following.host):
         raise ConfigurationError(
             f"{without_secrets(str(response.url))} leads to an address without https://, which nothing protects."

@@ -108,7 +108,9 @@ def _in_file(path: Path, content: bytes, reference: Reference, environment: Mapp
         raise ConfigurationError(f"The file of credentials {path} can't be read: {error}.") from None
     if helper := file.cred_helpers.get(reference.registry):
         return _from_helper(helper, reference, environment)
-    auths = {_plain_key(key): auth for key, auth in file.auths.items()}
+    filled = {key: auth for key, auth in file.auths.items() if auth != _Auth()}
+    # A plain key goes before what docker writes, of which the first counts: it keeps its own tokens below https://host/v1/ too.
+    auths = {_plain_key(key): auth for key, auth in reversed(filled.items())} | filled
     for key in _keys(reference):
         if (auth := auths.get(key)) and (found := _decoded(auth, key, path)):
             return found

@@ -206,7 +206,10 @@ class RemoteRepository:
         """The answers of a listing, page by page, up to one that is not 200."""
         answers = [self.ask("GET", path, what, parameters=parameters)]
         while following := answers[-1].links.get("next"):
-            url = answers[-1].url.join(following)
+            try:
+                url = answers[-1].url.join(following)
+            except httpx.InvalidURL:
+                raise ConfigurationError(f"The list of {what} goes on at {following[:200]!r}, which is no address.") from None
             if (url.scheme, url.netloc) != (answers[-1].url.scheme, answers[-1].url.netloc):
                 raise ConfigurationError(f"The list of {what} goes on at another host, {url.host}. That is not followed.")
             if len(answers) == _MOST_PAGES:
@@ -266,7 +269,7 @@ class RemoteRepository:
         with self.client.stream(method, url, headers=dict(headers or {}), content=content, timeout=timeout) as response:
             answered = bounded(response, largest)
         if response.status_code in AGAIN:
-            raise Interrupted(f"status {response.status_code}{_remark(answered)}")
+            raise Interrupted(f"status {response.status_code}{_remark(answered)}", response.headers)
         links = {relation: link["url"] for relation, link in response.links.items() if relation and link.get("url")}
         return Answer(response.status_code, response.headers, answered, response.url, links)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,9 @@ PART = 64 * 1024 * 1024
 
 _CHUNK = 1024 * 1024
 _CLOSING_TIMEOUT_S = 900.0  # registries compute the digest of the whole blob before they answer
+
+_SAYS_NOTHING_OF_PARTS = frozenset({401, 403, 404, 413})
+"""Refusals of a part that are none of parts as such: of the user, of a forgotten upload, of so many bytes in one request."""
 
 Content = Path | bytes
 
@@ -124,11 +128,15 @@ class _Upload:
         start, end = self.sent, min(self.sent + self.part, self.blob.size)
         headers = {"content-type": "application/octet-stream", "content-range": f"{start}-{end - 1}"}
         answer = self._request("PATCH", self._address, headers, start, end)
+        if not start and answer.status >= 400 and answer.status not in _SAYS_NOTHING_OF_PARTS:
+            # Google's registry takes no parts, and GitHub's none of more than 4 MiB; both take whole blobs of any size.
+            self.part, self.location = self.blob.size, None
+            raise Interrupted(f"status {answer.status}")
         if answer.status in {404, 416}:  # the registry has forgotten the upload, or has another part of it
             raise Interrupted(f"status {answer.status}")
         self.remote.expect(answer, {202}, self.what)
         self._move(answer)
-        self._correct(_end_of_range(answer, end))
+        self._correct(min(_end_of_range(answer, end), end))
         if self.sent <= start:
             raise Interrupted("the registry kept nothing of what it was sent")
 
@@ -186,8 +194,9 @@ class _Upload:
             raise ConfigurationError(f"{self.remote.reference.registry} leads {self.what} to an address without https://.")
         self.location = url
         if self.note:
-            self.note.touch(mode=0o600)  # who has the address can write to the upload
-            self.note.write_bytes(msgspec.json.encode(str(url)))
+            with suppress(OSError):  # without it, only another process can't continue
+                self.note.touch(mode=0o600)  # who has the address can write to the upload
+                self.note.write_bytes(msgspec.json.encode(str(url)))
 
     def _correct(self, sent: int) -> None:
         self.advance(sent - self.sent)

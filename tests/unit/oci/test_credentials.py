@@ -90,6 +90,22 @@ def test_keys_as_docker_writes_them(environment: dict[str, str], tmp_path: Path,
     assert user(reference, environment) == "me"
 
 
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"https://host/v1/": auth("old"), "host": auth("new")}, "new"),
+        ({"host": auth("new"), "https://host/v1/": auth("old")}, "new"),
+        ({"host": {}, "https://host/v1/": auth("me")}, "me"),
+        ({"https://host/v1/": auth("me"), "https://host/v1/refresh-token": auth("token")}, "me"),
+    ],
+)
+def test_several_keys_of_one_registry(
+    environment: dict[str, str], tmp_path: Path, keys: dict[str, dict[str, str]], found: str
+) -> None:
+    write(tmp_path / "home/.docker/config.json", {"auths": keys})
+    assert user("host/x", environment) == found
+
+
 def test_forms_of_an_entry(environment: dict[str, str], tmp_path: Path) -> None:
     entries = {"a": {"username": "u", "password": "p:w"}, "b": auth("u", "p:w\0\0"), "c": {"identitytoken": "t"}, "d": {}}
     file = write(tmp_path / "run/containers/auth.json", {"auths": entries})
