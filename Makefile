@@ -15,7 +15,7 @@ install: .venv/.installed ## make .venv with the jubako command and everything t
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[examples,llama-cpp,onnx,sklearn]" --editable clients/python --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[examples,llama-cpp,onnx,sklearn,zstd]" --editable clients/python --group dev
 	# By pip, whose own configuration may name an index of smaller builds than the usual one.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH)
 	@touch $@
@@ -87,7 +87,7 @@ bench-peers: install ## jubako beside other model servers, each in an environmen
 
 lock: install ## pin the newest versions that fit pyproject.toml into constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--extra examples --extra llama-cpp --extra onnx --extra sklearn --group dev --output-file constraints.txt pyproject.toml
+		--extra examples --extra llama-cpp --extra onnx --extra sklearn --extra zstd --group dev --output-file constraints.txt pyproject.toml
 
 lock-environments: install ## pin the newest versions that fit the environments of the engines
 	$(BIN)/python -m jubako.environments.lock

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import random
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,11 @@ from jubako.repository.sources import cached_weights, fetch_weights
 from jubako.web import Patience
 from tests.integration.weight_server import ServedFile, WeightServer
 from tests.registry import Registry, needs_registry
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 pytestmark = needs_registry
 
@@ -289,7 +295,7 @@ def device() -> tarfile.TarInfo:
         (tar(("models/w", "w")), "'models/w' is a link to 'models/w'"),
         (tar(("models/a", "b"), ("models/b", "a")), "is a link to"),
         (tar(("models/d/w", "../d")), "is a link to 'models/d'"),
-        (tar((device(), b"")), "'models/tty', which is neither file, folder nor link"),
+        (tar((device(), b"")), "'models/tty', which is neither a plain file, nor a folder or link"),
         (tar(("models/w", CONTENT))[:1_000_000], "is a damaged archive"),
         (gzip.compress(tar(("models/w", CONTENT)))[:1_000_000], "is a damaged archive"),
         (b"\x1f\x8bnot gzip", "is a damaged archive"),
@@ -304,10 +310,34 @@ def test_an_image_that_is_unsafe_or_damaged_is_refused(place: str, cache: Cache,
     assert not (cache.root / "sources").exists()
 
 
-def test_a_layer_packed_with_zstd_is_not_even_fetched(registry: Registry, place: str, cache: Cache) -> None:
-    pinned = push(place, [("application/vnd.oci.image.layer.v1.tar+zstd", CONTENT, {})], IMAGE_CONFIG)
+@pytest.mark.parametrize("media_type", [f"{TAR}+zstd", f"{TAR}.zstd"])
+def test_layers_packed_with_zstd(place: str, cache: Cache, media_type: str) -> None:
+    archive = tar(("models/w.gguf", CONTENT))
+    packed = zstd.compress(archive[:1_000_000]) + zstd.compress(archive[1_000_000:])  # several frames, as podman writes them
+    assert files(fetch(push(place, [(media_type, packed, {})], IMAGE_CONFIG), cache)) == {"w.gguf": CONTENT}
+
+
+@pytest.mark.parametrize(
+    ("packed", "message"),
+    [
+        (zstd.compress(tar(("models/w", CONTENT)))[:1_000_000], "is a damaged archive"),
+        (b"\x28\xb5\x2f\xfdnot zstd", "is a damaged archive"),
+        (CONTENT, "is a damaged archive"),
+        (zstd.compress(tar(("models/w", bytes(100_000_000)))), "grows to more than 100 times its size"),
+    ],
+)
+def test_a_damaged_layer_packed_with_zstd_is_refused(place: str, cache: Cache, packed: bytes, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        fetch(push(place, [(f"{TAR}+zstd", packed, {})], IMAGE_CONFIG), cache)
+
+
+def test_without_zstd_such_a_layer_is_not_even_fetched(
+    registry: Registry, place: str, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jubako.repository.sources.layers.zstd", None)
+    pinned = push(place, [(f"{TAR}+zstd", CONTENT, {})], IMAGE_CONFIG)
     before = registry.downloaded
-    with pytest.raises(ConfigurationError, match=r"packed with zstd, which Python reads from version 3\.14 on"):
+    with pytest.raises(ConfigurationError, match=r"Install the package backports\.zstd"):
         fetch(pinned, cache)
     assert registry.downloaded - before < 10_000
 

@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ import pytest
 
 from jubako.backends.declarations import BACKENDS
 from jubako.errors import ConfigurationError
+from jubako.oci.manifest import IMAGE_CONFIG
 from jubako.paths import shipped
 from jubako.repository.cache import Cache
 from jubako.repository.model import Version
@@ -29,6 +31,7 @@ from jubako.repository.source import parse_source
 from jubako.repository.sources import cached_weights, fetch_weights
 from jubako.repository.sources.endpoints import Endpoints, PackageIndexes, configured_indexes
 from jubako.web import Patience
+from tests.integration.scripted_registry import ScriptedRegistry, artifact
 from tests.integration.weight_server import ServedFile, WeightServer
 
 CONTENT = random.Random(1).randbytes(3_000_000)
@@ -556,3 +559,54 @@ def test_the_shipped_model_comes_from_its_package(cache: Cache) -> None:
         assert hashlib.file_digest(file, "sha256").hexdigest() == latest.sha256
         file.seek(0)
         assert file.read(4) == b"GGUF"
+
+
+# --- folders that can't be written -------------------------------------------------------------------------------------------
+
+
+def fetched_under(limit: list[str], source: str, cache: Cache) -> subprocess.CompletedProcess[str]:
+    """What the other process says when it runs under a command that limits it."""
+    command = [*limit, sys.executable, "-c", FETCH, source, str(cache.root)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def read_only(server: WeightServer, cache: Cache) -> Iterator[list[str]]:
+    """Weights of `/warm` are in the cache, where the command that is given lets nobody write, not even root."""
+    server.files["/warm"], server.files["/cold"] = ServedFile(CONTENT), ServedFile(CONTENT)
+    fetch(f"{server.url}/warm", cache)
+    folders = [cache.root, *(path for path in cache.root.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    for lock in (cache.root / "locks").iterdir():
+        lock.chmod(0o444)
+    yield ["setpriv", "--bounding-set=-dac_override,-fowner"] if os.geteuid() == 0 else []
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def test_a_cache_that_is_warm_need_not_be_written(server: WeightServer, cache: Cache, read_only: list[str]) -> None:
+    warm = fetched_under(read_only, f"{server.url}/warm", cache)
+    assert warm.stdout == f"fetched {len(CONTENT)}\n", warm.stderr
+    assert len(server.seen) == 1
+    cold = fetched_under(read_only, f"{server.url}/cold", cache)
+    assert f"ConfigurationError: {server.url}/cold can't be kept in {cache.root}: Permission denied. Make room" in cold.stderr
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told(cache: Cache) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("models/w")
+        member.size = 3_000_000
+        archive.addfile(member, io.BytesIO(bytes(3_000_000)))
+    layer: tuple[str, bytes, dict[str, str]] = ("application/vnd.oci.image.layer.v1.tar+gzip", packed.getvalue(), {})
+    with ScriptedRegistry(artifact([layer], config_type=IMAGE_CONFIG)) as registry:
+        full = fetched_under(["prlimit", "--fsize=1000000"], f"{registry.place}:1", cache)
+        assert f"ConfigurationError: {registry.place}:1 can't be kept in {cache.root}: File too large" in full.stderr
+        assert fetch(f"{registry.place}:1", cache).joinpath("w").stat().st_size == 3_000_000
+
+
+def test_a_digest_that_can_not_be_remembered_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(CONTENT)
+    nowhere = Cache(tmp_path / "w" / "cache")
+    assert fetch(f"file:{tmp_path}/w", nowhere, DIGEST) == tmp_path / "w"

@@ -22,14 +22,14 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from jubako.errors import ConfigurationError
-from jubako.repository.progress import Progress
+from jubako.repository.progress import Progress, Silent
 
 _CHUNK = 1024 * 1024
 
@@ -86,7 +86,7 @@ class Cache:
         return manifest if all(self.has(file.sha256, file.size) for file in manifest.files) else None
 
     def has(self, sha256: str, size: int | None = None) -> bool:
-        """Whether the blob is here and, where `size` is known, whole. A blob of another size was damaged, and is removed."""
+        """Whether the blob is here and, where `size` is known, of that size. One that is damaged is removed."""
         blob = self.blob(sha256)
         try:
             actual = blob.stat().st_size
@@ -94,7 +94,8 @@ class Cache:
             return False
         if size is None or actual == size:
             return True
-        blob.unlink(missing_ok=True)
+        if digest_file(blob, Silent()) != sha256.lower():  # else the size is wrong, which may come from anybody
+            blob.unlink(missing_ok=True)
         return False
 
     def blob(self, sha256: str) -> Path:
@@ -135,12 +136,17 @@ class Cache:
         """Remember what a source turned out to be."""
         self._write(self._record(manifest.source), msgspec.json.format(msgspec.json.encode(manifest)))
 
+    def place(self, manifest: Manifest) -> Path | None:
+        """The file or folder that engines open, if it is there whole. Nothing is written."""
+        folder = self._folder_of(manifest)
+        return folder / manifest.root if self._is_whole(folder, manifest) else None
+
     def materialise(self, manifest: Manifest) -> Path:
-        """The file or folder that engines open. The caller holds the lock of the source."""
-        folder = self.root / "weights" / manifest.digest
+        """Make the file or folder that engines open. The caller holds the lock of the source."""
+        folder = self._folder_of(manifest)
         if not self._is_whole(folder, manifest):
             self._link(folder, manifest)
-        return folder / manifest.root if manifest.root else folder
+        return folder / manifest.root
 
     def need_space(self, size: int, what: str) -> None:
         """
@@ -169,13 +175,17 @@ class Cache:
             return known.sha256
         sha256 = digest_file(file, progress)
         checked = CheckedFile(str(file.absolute()), state.st_size, state.st_mtime_ns, sha256)
-        self._write(record, msgspec.json.encode(checked))
+        with suppress(OSError, ConfigurationError):  # where nothing can be written, it is computed again
+            self._write(record, msgspec.json.encode(checked))
         return sha256
 
     # --- inside
 
     def _record(self, source: str) -> Path:
         return self.root / "sources" / f"{_key(source)}.json"
+
+    def _folder_of(self, manifest: Manifest) -> Path:
+        return self.root / "weights" / manifest.digest
 
     def _is_whole(self, folder: Path, manifest: Manifest) -> bool:
         return all(_same_file(folder / file.path, self.blob(file.sha256)) for file in manifest.files) and folder.is_dir()

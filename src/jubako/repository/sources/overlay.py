@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypeAlias
+
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import StoredFile
-from jubako.repository.sources.layers import Change, Link, Removal
+from jubako.repository.source import inner_path
+from jubako.repository.sources.layers import MOST_FILES, Change, Link, Removal
 
 _MOST_LINKS = 40  # on the way to one file, as for Linux
 
+_Node: TypeAlias = "StoredFile | Link | dict[str, _Node]"
+
 
 class Overlay:
-    """Told of one change after the other; later ones win.
+    """Told of one change after the other; later ones win, and what stands in the way of one is gone.
 
     Args:
         what: The image, for errors.
@@ -18,37 +24,61 @@ class Overlay:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self._entries: dict[str, StoredFile | Link] = {}
+        self._root: dict[str, _Node] = {}
 
     def apply(self, change: Change) -> None:
         if isinstance(change, Removal):
-            inside = f"{change.path}/" if change.path else ""
-            gone = [path for path in self._entries if path.startswith(inside) or (path == change.path and not change.only_inside)]
-            for path in gone:
-                del self._entries[path]
-        else:
-            self._entries[change.path] = change
+            self._remove(change)
+            return
+        *folders, name = change.path.split("/")
+        at = self._root
+        for folder in folders:
+            inside = at.get(folder)
+            if not isinstance(inside, dict):
+                inside = at[folder] = {}
+            at = inside
+        at[name] = change
 
     def files(self) -> dict[str, StoredFile]:
         """Every file by its path; links are followed, and a link to a folder has the folder's files.
 
         Raises:
-            ConfigurationError: a link leads nowhere, or in a circle.
+            ConfigurationError: a link leads nowhere, or in a circle, or links make more files than anybody needs.
         """
         found: dict[str, StoredFile] = {}
-        for path, entry in self._entries.items():
-            for name, file in self._followed(path, entry, _MOST_LINKS):
-                found[name] = StoredFile(name, file.sha256, file.size)
+        for path, file in self._followed("", self._root, _MOST_LINKS):
+            if len(found) >= MOST_FILES:
+                raise ConfigurationError(f"{self.what} has more than {MOST_FILES} files by its links. Nothing of it was taken.")
+            found[path] = StoredFile(path, file.sha256, file.size)
         return found
 
-    def _followed(self, path: str, entry: StoredFile | Link, left: int) -> list[tuple[str, StoredFile]]:
-        if isinstance(entry, StoredFile):
-            return [(path, entry)]
-        target = self._entries.get(entry.target)
-        inside = [] if target else [name for name in self._entries if name.startswith(f"{entry.target}/")]
-        if not left or not (target or inside) or path.startswith(f"{entry.target}/"):
-            raise ConfigurationError(f"In {self.what}, {path!r} is a link to {entry.target!r}, which is no file of it.")
-        if target:
-            return self._followed(path, target, left - 1)
-        below = [(f"{path}{name.removeprefix(entry.target)}", self._entries[name]) for name in inside]
-        return [found for name, other in below for found in self._followed(name, other, left - 1)]
+    def _remove(self, removal: Removal) -> None:
+        if removal.only_inside:
+            emptied = self._find(removal.path)
+            if isinstance(emptied, dict):
+                emptied.clear()
+            return
+        folder, _, name = removal.path.rpartition("/")
+        parent = self._find(folder)
+        if isinstance(parent, dict):
+            parent.pop(name, None)
+
+    def _find(self, path: str) -> _Node | None:
+        """What is at `path`, on the way to which no link is followed."""
+        node: _Node | None = self._root
+        for part in path.split("/") if path else ():
+            node = node.get(part) if isinstance(node, dict) else None
+        return node
+
+    def _followed(self, path: str, node: _Node, left: int) -> Iterator[tuple[str, StoredFile]]:
+        if isinstance(node, StoredFile):
+            yield path, node
+        elif isinstance(node, Link):
+            target = self._find(node.target) if node.target else None
+            if not left or not target or path.startswith(f"{node.target}/"):
+                raise ConfigurationError(f"In {self.what}, {path!r} is a link to {node.target!r}, which is no file of it.")
+            yield from self._followed(path, target, left - 1)
+        else:
+            for name, below in node.items():
+                inside = inner_path(f"{path}/{name}" if path else name, self.what)
+                yield from self._followed(inside, below, left)

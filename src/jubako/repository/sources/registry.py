@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from jubako.errors import ConfigurationError
 from jubako.oci.manifest import IMAGE_CONFIGS, TITLE, Descriptor
@@ -76,17 +77,22 @@ class RegistryFiles:
     def _files(self, layers: Sequence[Descriptor], wanted: str, below: str, what: str) -> tuple[dict[str, StoredFile], list[str]]:
         """The files by their paths, fetched; and the paths of all that are layers of their own, fetched or not."""
         overlay = Overlay(what)
-        names: list[str] = []
+        names: dict[str, str] = {}
+        folders: set[str] = set()
         for layer in layers:
             compression = None if _is_plain_file(layer) else compression_of(layer.media_type)
             if compression is not None:
                 for change in self._unpacked(layer, compression, below, what):
                     overlay.apply(change)
             else:
-                names.append(_file_name(layer, what))
-                if _is_in(names[-1], wanted):
-                    overlay.apply(self.download(self._remote_file(layer, names[-1])).into_cache())
-        return {path.removeprefix(f"{below}/") if below else path: file for path, file in overlay.files().items()}, names
+                name = _file_name(layer, what)
+                above = {str(folder) for folder in PurePosixPath(name).parents}
+                folders |= above
+                if name in folders or above & names.keys() or names.setdefault(name, layer.digest) != layer.digest:
+                    raise ConfigurationError(f"{what} has {name!r} twice, so it can't be told which is meant.")
+                if _is_in(name, wanted):
+                    overlay.apply(self.download(self._remote_file(layer, name)).into_cache())
+        return {path.removeprefix(f"{below}/") if below else path: file for path, file in overlay.files().items()}, list(names)
 
     def _unpacked(self, layer: Descriptor, compression: Compression, below: str, what: str) -> Iterator[Change]:
         name = f"layer {layer.digest[:19]}"
@@ -125,4 +131,6 @@ def _file_name(layer: Descriptor, what: str) -> str:
     name = layer.annotations.get(FILE_PATH) or layer.annotations.get(TITLE)
     if not name:
         raise ConfigurationError(f"The layer {layer.digest} of {what} is of the type {layer.media_type!r}, and names no file.")
+    if name == EVERYTHING:
+        raise ConfigurationError(f"The layer {layer.digest} of {what} is a file without a name.")
     return inner_path(name, f"the artifact {what}")
