@@ -14,17 +14,28 @@ from pathlib import Path
 DPKG = Path("/var/lib/dpkg/status")
 SYSTEM = Path("/etc/os-release")
 
+LONGEST_LICENCE = 200
+"""Characters; some packages put the whole text of their licence where its name belongs."""
+
 
 def python_packages() -> list[dict[str, str]]:
     """Name, version and licence of each distribution, by name."""
     found: dict[str, dict[str, str]] = {}
     for distribution in importlib.metadata.distributions():
         metadata = distribution.metadata.json
-        licence = str(metadata.get("license_expression") or metadata.get("license") or "")
         name = re.sub(r"[-_.]+", "-", str(metadata["name"])).lower()
         # The first on the path is the one that is imported.
-        found.setdefault(name, {"name": name, "version": distribution.version, "license": licence.strip()})
+        found.setdefault(name, {"name": name, "version": distribution.version, "license": _licence(metadata)})
     return [found[name] for name in sorted(found)]
+
+
+def _licence(metadata: dict[str, str | list[str]]) -> str:
+    """As the package says it; of one that says nothing, or puts the whole text there, by its classifiers."""
+    said = str(metadata.get("license_expression") or metadata.get("license") or "").strip()
+    if said and "\n" not in said and len(said) <= LONGEST_LICENCE:
+        return said
+    named = [text.rpartition(" :: ")[2] for text in metadata.get("classifier", []) if text.startswith("License :: ")]
+    return ", ".join(name for name in named if name != "OSI Approved") or said
 
 
 def system_packages() -> list[dict[str, str]]:

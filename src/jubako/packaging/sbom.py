@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from jubako import __version__
 from jubako.errors import ConfigurationError
+from jubako.packaging.installed import LONGEST_LICENCE
 from jubako.packaging.layers import Tool
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
@@ -24,9 +25,6 @@ MEDIA_TYPE = "application/vnd.cyclonedx+json"
 FILE_NAME = "sbom.cdx.json"
 
 _PYTHON = "/app/.venv/bin/python"
-_LONGEST_LICENCE = 200
-"""Some packages put the whole text of their licence where its name belongs."""
-
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -130,8 +128,15 @@ def _system(release: Mapping[str, str]) -> Iterator[dict[str, object]]:
 
 
 def _debian(package: SystemPackage, release: Mapping[str, str]) -> dict[str, object]:
+    """With the release and the source package, by which advisories are written."""
     distribution = release.get("ID", "debian")
-    url = f"pkg:deb/{distribution}/{quote(package.package)}@{quote(package.version)}?arch={quote(package.architecture)}"
+    qualifiers = {"arch": package.architecture}
+    if "VERSION_ID" in release:
+        qualifiers["distro"] = f"{distribution}-{release['VERSION_ID']}"
+    if package.source:  # "gcc-12", or "gcc-12 (12.2.0-14)" where its version is another
+        qualifiers["upstream"] = package.source.replace(" (", "@").removesuffix(")")
+    said = "&".join(f"{name}={quote(text)}" for name, text in qualifiers.items())
+    url = f"pkg:deb/{distribution}/{quote(package.package)}@{quote(package.version)}?{said}"
     return {"type": "library", "bom-ref": url, "name": package.package, "version": package.version, "purl": url}
 
 
@@ -143,7 +148,7 @@ def _python(package: PythonPackage) -> dict[str, object]:
 
 def _licences(name: str) -> dict[str, object]:
     """By name and not as an SPDX expression, because packages write what they like."""
-    if not name or "\n" in name or len(name) > _LONGEST_LICENCE:
+    if not name or "\n" in name or len(name) > LONGEST_LICENCE:
         return {}
     return {"licenses": [{"license": {"name": name}}]}
 

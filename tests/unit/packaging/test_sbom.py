@@ -18,6 +18,8 @@ from jubako.packaging.sbom import Contents, Installed, PythonPackage, SystemPack
 
 IMAGE = "sha256:" + "a" * 64
 WEIGHTS = "sha256:" + "b" * 64
+GCC = "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64&distro=debian-12&"
+BINUTILS = "pkg:deb/debian/binutils@2.40-2%2Bb1?arch=amd64&distro=debian-12&"
 LABELS = {
     "jubako.model": "smollm2",
     "jubako.version": "1",
@@ -36,7 +38,11 @@ def contents() -> Contents:
         labels=LABELS,
         installed=Installed(
             system={"ID": "debian", "VERSION_ID": "12"},
-            system_packages=[SystemPackage("libstdc++6", "12.2.0-14+deb12u1", "amd64", "gcc-12")],
+            system_packages=[
+                SystemPackage("libstdc++6", "12.2.0-14+deb12u1", "amd64", "gcc-12"),
+                SystemPackage("binutils", "2.40-2+b1", "amd64", "binutils (2.40-2)"),
+                SystemPackage("bash", "5.2", "amd64", ""),
+            ],
             python_packages=[
                 PythonPackage("numpy", "2.4.6", "BSD-3-Clause AND 0BSD"),
                 PythonPackage("odd", "1.0+local", "The whole\ntext of a licence"),
@@ -66,7 +72,9 @@ def test_it_names_what_is_in_the_image(contents: Contents) -> None:
     assert document["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     assert components["pkg:pypi/numpy@2.4.6"]["licenses"] == [{"license": {"name": "BSD-3-Clause AND 0BSD"}}]
     assert "licenses" not in components["pkg:pypi/odd@1.0%2Blocal"]
-    assert components["pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64"]["name"] == "libstdc++6"
+    assert components[f"{GCC}upstream=gcc-12"]["name"] == "libstdc++6"
+    assert components[f"{BINUTILS}upstream=binutils%402.40-2"]["name"] == "binutils"
+    assert components["pkg:deb/debian/bash@5.2?arch=amd64&distro=debian-12"]["name"] == "bash"
     assert components["model:smollm2:1"]["hashes"] == [{"alg": "SHA-256", "content": "b" * 64}]
     assert components["model:smollm2:1"]["licenses"] == [{"license": {"name": "Apache-2.0"}}]
     # The licence is that of the model of which the image was made, and of no other.
@@ -88,3 +96,6 @@ def test_what_is_installed_is_said_by_a_program_that_needs_nothing() -> None:
     versions = {package.name: package.version for package in said.python_packages}
     assert versions["msgspec"] == msgspec.__version__
     assert all(package.version for package in said.system_packages)
+    licences = {package.name: package.license for package in said.python_packages}
+    assert licences["jinja2"] == "BSD License"  # by its classifier alone
+    assert not any("\n" in licence for licence in licences.values())
