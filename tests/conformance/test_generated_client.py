@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 from jubako_client import AsyncClient, Client
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from jubako.cli.main import app
@@ -42,6 +43,25 @@ CHANGING_CODE = """\
 class Model:
     def infer(self, x=None):
         return {"y": x}
+"""
+PICTURES = """\
+backend: python
+max_batch_size: 4
+inputs:
+  - {name: image, datatype: UINT8, shape: [-1, -1, 3], content: image}
+  - {name: file, datatype: BYTES, shape: [1], optional: true, content: image}
+outputs:
+  - {name: corner, datatype: UINT8, shape: [3]}
+  - {name: size, datatype: INT64, shape: [2]}
+"""
+PICTURES_CODE = """\
+import numpy as np
+
+
+class Model:
+    def infer(self, image, file=None):
+        sizes = [[len(content), 0] for content in file.ravel()] if file is not None else [image.shape[1:3]] * len(image)
+        return {"corner": image[:, 0, 0], "size": np.array(sizes)}
 """
 
 USE = """\
@@ -73,9 +93,12 @@ for await (const { running } of models.asyncRepeater.infer({
 })) {
   answers.push(...running.data);
 }
+const picture = { width: 2, height: 1, data: Uint8ClampedArray.of(1, 2, 3, 4, 5, 6, 7, 8) };
+const { corner, size } = await models.pictures.infer({ image: [picture, picture] });
 const refused = await models.identity.infer({ x: { shape: [16], data: Array(16).fill(0) } }).catch((error) => error.message);
 const { text } = await models.smollm2.at({ version: 1 }).chat("Say hello.", { maxTokens: 3, temperature: 0 });
-console.log(JSON.stringify({ sum: [...sum.data], answers, refused, spoke: text.length > 0 }));
+const pictures = [[...corner.data], Array.from(size.data, Number)];
+console.log(JSON.stringify({ sum: [...sum.data], pictures, answers, refused, spoke: text.length > 0 }));
 client.close();
 """
 
@@ -112,8 +135,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for name in TESTED:
         shutil.copytree(ROOT / "tests" / "models" / name, repository / name)
     (repository / "smollm2").symlink_to(shipped("model_repository") / "smollm2")
-    (repository / "changing" / "1").mkdir(parents=True)
-    (repository / "changing" / "1" / "model.py").write_text(CHANGING_CODE)
+    for name, code in (("changing", CHANGING_CODE), ("pictures", PICTURES_CODE)):
+        (repository / name / "1").mkdir(parents=True)
+        (repository / name / "1" / "model.py").write_text(code)
+    (repository / "pictures" / "model.yaml").write_text(PICTURES)
     write_changing(repository)
     with Server(repository, folder / "server.log", {}) as running:
         yield running
@@ -188,11 +213,25 @@ def test_optional_inputs_batches_and_streams(models: ModuleType, client: Client)
     assert [answer.text.item() for answer in answers] == [b"again"] * 3
 
 
+def test_pictures_reach_the_model(models: ModuleType, client: Client, tmp_path: Path) -> None:
+    red = Image.new("RGB", (5, 2), "red")
+    red.save(tmp_path / "red.png")
+    asked = models.connect(client, on_drift="raise")
+    signature = client.model("pictures").signature
+    assert signature
+    assert [(spec.name, spec.content) for spec in signature.inputs] == [("image", "image"), ("file", "image")]
+    outputs = asked.pictures.infer(image=[red, tmp_path / "red.png", (tmp_path / "red.png").read_bytes()])
+    assert (outputs.corner.tolist(), outputs.size.tolist()) == ([[255, 0, 0]] * 3, [[2, 5]] * 3)
+    given = np.zeros((1, 1, 1, 3), np.uint8)
+    assert asked.pictures.infer(image=given, file=[tmp_path / "red.png"]).size[0, 0] == (tmp_path / "red.png").stat().st_size
+
+
 async def test_without_threads(models: ModuleType, served: Server) -> None:
     async with AsyncClient(f"127.0.0.1:{served.grpc_port}") as client:
         asked = await models.connect_async(client, on_drift="raise")
         assert (await asked.adder.infer(a=[1.0], b=[2.0])).sum.tolist() == [3.0]
         assert len([answer async for answer in asked.async_repeater.infer(text=["again"], times=[2])]) == 2
+        assert (await asked.pictures.infer(image=[Image.new("L", (3, 1), 7)])).corner.tolist() == [[7, 7, 7]]
         assert (await asked.smollm2.chat("Say hello.", max_tokens=3)).text
         stream = await asked.smollm2.chat("Say hello.", max_tokens=3, stream=True)
         assert "".join([delta.text async for delta in stream])
@@ -209,6 +248,7 @@ def test_in_node(served: Server, changing: Path, tmp_path: Path) -> None:
     target = f"127.0.0.1:{served.grpc_port}"
     told = json.loads(run("node", folder / "dist" / "use.js", target, cwd=folder))
     refused = "The input 'x' of 'identity' must have the shape [batch, 16]; [16] came."
+    assert told.pop("pictures") == [[1, 2, 3, 1, 2, 3], [1, 2, 1, 2]]
     assert told == {"sum": [4, 6], "answers": [1, 1], "refused": refused, "spoke": True}
     write_changing(changing, "4", "4")
     reload(served)
@@ -229,7 +269,7 @@ def test_nothing_has_changed(package: Path, served: Server) -> None:
     for where in (["--url", served.url], [served.repository]):
         table = jubako("client", "check", package, *where).stdout
         assert table.split() == ["MODEL", "VERDICT", "CHANGES"] + [
-            word for name in sorted([*TESTED, "changing", "smollm2"]) for word in (name, "unchanged")
+            word for name in sorted([*TESTED, "changing", "pictures", "smollm2"]) for word in (name, "unchanged")
         ]
 
 

