@@ -70,6 +70,28 @@ class Model:
         return x
 '''
 
+ASKING_STEP_BY_STEP = '''
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jubako.model import ModelContext, Shape
+
+Row = Annotated[NDArray[np.float32], Shape(1)]
+
+
+class Model:
+    """Asks another model, from a thread."""
+
+    def __init__(self, context: ModelContext) -> None:
+        self._slow = context.models["slow"]
+
+    def infer(self, a: Row) -> Iterator[Row]:
+        yield self._slow(x=a)["result"]
+'''
+
 ENSEMBLE = "backend: ensemble\nengine: {steps: [{model: slow, inputs: {x: a}, outputs: {output: b}}]}\n"
 
 Ask = Callable[[DataPlane, Caller], Coroutine[None, None, object]]
@@ -148,26 +170,29 @@ async def test_the_limit_of_the_entry_is_told_apart(make_runner: MakeRunner) -> 
 
 @pytest.fixture
 def slow(repository: MakeRepository) -> Path:
-    """A repository with the slow model and an ensemble over it."""
-    root = repository(slow="backend: python\nmax_batch_size: 1\n", e=ENSEMBLE)
+    """A repository with the slow model, an ensemble over it and code that asks it."""
+    code = "backend: python\nmax_batch_size: 1\n"
+    root = repository(slow=code, e=ENSEMBLE, steps=code)
     (root / "slow" / "1" / "model.py").write_text(SLOW)
+    (root / "steps" / "1" / "model.py").write_text(ASKING_STEP_BY_STEP)
     return root
 
 
-async def test_tensors_that_wait_are_dropped_too_and_those_of_an_ensemble(make_runner: MakeRunner, slow: Path) -> None:
+async def test_tensors_that_wait_are_dropped_too_and_what_models_ask_of_others(make_runner: MakeRunner, slow: Path) -> None:
     async with serving(make_runner()) as plane:
-        for request in (row(0.125), row(0.125, "e", "a")):
+        for request in (row(0.125), row(0.125, "e", "a"), row(0.125, "steps", "a")):
             first = asyncio.create_task(plane.infer(row(3), Caller("first")))
             await busy_with(plane, "slow", 1, 0)
-            with pytest.raises(DeadlineExceeded, match="client"):
-                await plane.infer(request, in_time(SHORT_S))
+            if request.model != "steps":
+                with pytest.raises(DeadlineExceeded, match="client"):
+                    await plane.infer(request, in_time(SHORT_S))
             with pytest.raises(DeadlineExceeded, match="client"):
                 await whole(plane.infer_stream(request, in_time(SHORT_S)))
             await busy_with(plane, "slow", 1, 0)
             assert not first.done()
             assert (await first).outputs
         computed = (slow / "slow" / "computed.txt").read_text().split()
-        assert computed == ["[3.0]", "[3.0]"], "nothing that was late was computed"
+        assert computed == ["[3.0]", "[3.0]", "[3.0]"], "nothing that was late was computed"
         assert (await plane.infer(row(0, "e", "a"), in_time(LONG_S))).outputs
 
 

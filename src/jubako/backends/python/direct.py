@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import copy_context
 from pathlib import Path
 from typing import cast
 
@@ -124,7 +125,7 @@ class GeneratorModel(DirectModel):
 
 
 class _Steps:
-    """A generator, one call a step, each of which may be made by another thread."""
+    """A generator, one call a step, each of which may be made by another thread, on behalf of who made this."""
 
     END = object()
 
@@ -133,12 +134,16 @@ class _Steps:
         self._inputs = inputs
         self._parameters = parameters
         self._answers: Iterator[object] | None = None
+        self._context = copy_context()
 
     def next(self) -> object:
+        return self._context.run(self._next)
+
+    def _next(self) -> object:
         if self._answers is None:
             self._answers = iter(cast(Iterator[object], self._model.call(self._inputs, self._parameters)))
         return next(self._answers, self.END)
 
     def close(self) -> None:
         if (close := getattr(self._answers, "close", None)) is not None:
-            close()
+            self._context.run(close)

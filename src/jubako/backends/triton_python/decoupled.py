@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import copy_context
 from pathlib import Path
 
 from jubako.backends.admission import Place
@@ -74,7 +75,7 @@ class DecoupledModel(DirectBackend):
             if (error := work.exception()) is not None:
                 answer.fail(error)
 
-        self._threads.submit(work).add_done_callback(executed)
+        self._threads.submit(copy_context().run, work).add_done_callback(executed)
 
     def _execute(self, pending: list[ReceivedRequest]) -> None:
         request = pending.pop()
