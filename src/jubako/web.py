@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import random
+import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from jubako.errors import ConfigurationError
+
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL calls an answer that is not TLS at all."""
 
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be over in a moment."""
@@ -38,8 +42,10 @@ class Patience:
     def pause_or_give_up(self, error: Exception, failures: int, url: str) -> None:
         """
         Raises:
-            ConfigurationError: it has failed often enough.
+            ConfigurationError: it has failed often enough, or in a way that no second attempt changes.
         """
+        if sentence := _why_for_good(error):
+            raise ConfigurationError(f"{without_secrets(url)} {sentence}") from error
         asked_s = error.retry_after_s if isinstance(error, Interrupted) else 0.0
         if asked_s > self.longest_wait_s:
             raise ConfigurationError(
@@ -142,6 +148,23 @@ def without_secrets(url: str) -> str:
     """`url` without user, password, query and fragment, for messages and logs."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _why_for_good(error: Exception) -> str:
+    """What is wrong, if it will be so again; empty if it may be over in a moment."""
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.TooManyRedirects):
+        return f"can't be asked: {error}"
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"shows a certificate that is not trusted: {cause.verify_message}. If it is one of your own, name the file of its "
+            "authority with SSL_CERT_FILE."
+        )
+    if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+        return "does not speak TLS. If it is a registry that is meant to be without, write oci+http://, or say --plain-http."
+    return ""
 
 
 def _retry_after_s(text: str) -> float:

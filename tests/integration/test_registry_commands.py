@@ -24,13 +24,13 @@ import yaml
 from typer.testing import CliRunner
 
 from jubako.cli.main import app
-from jubako.oci.manifest import IMAGE_CONFIG, INDEX, MANIFEST, Index, Manifest, described, encoded
+from jubako.oci.manifest import IMAGE_CONFIG, INDEX, MANIFEST, Index, Manifest, described, digest_of, encoded
 from jubako.oci.reference import parse_reference
 from jubako.oci.remote import RemoteRepository
 from tests.counting_proxy import CountingProxy
 from tests.integration.small_registry import SmallRegistry
 from tests.integration.weight_server import ServedFile, WeightServer
-from tests.registry import Registry, needs_registry
+from tests.registry import PASSWORD, Registry, needs_registry
 from tests.serving import Server
 from tests.unit.cli.command import clean_environment
 from tests.unit.cli.command import jubako as run_jubako
@@ -360,3 +360,30 @@ def _make_image(folder: Path) -> None:
         (blobs / hashlib.sha256(content).hexdigest()).write_bytes(content)
     (folder / "index.json").write_bytes(encoded(Index(media_type=INDEX, manifests=[top])))
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
+@needs_skopeo
+def test_a_registry_with_tls_of_ones_own_and_a_password(
+    jubako: Jubako, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Registry(tmp_path / "closed", basic=True, tls=True) as closed:
+        target = f"oci://{closed.address}/team/chat"
+        untrusted = jubako("push", "chat:2", target)
+        assert (untrusted.returncode, "a certificate that is not trusted" in untrusted.stderr) == (1, True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(closed.authority))
+        stranger = jubako("push", "chat:2", target)
+        assert (stranger.returncode, "There are no credentials for" in stranger.stderr) == (1, True)
+        monkeypatch.setenv("REGISTRY_AUTH_FILE", str(closed.auth_file(key=f"{closed.address}/team")))
+        pushed = jubako("push", "chat:2", target)
+        assert pushed.returncode == 0, pushed.stderr
+        digest = pushed.stdout.strip().partition("@")[2]
+
+        name = f"docker://{closed.address}/team"
+        assert digest_of(_skopeo("inspect", "--raw", f"{name}/chat:2").encode()) == digest
+        layout = f"oci:{tmp_path}/layout:chat"
+        _skopeo("copy", f"{name}/chat@{digest}", layout)
+        _skopeo("copy", layout, f"{name}/back:2")
+        pulled = jubako("pull", f"oci://{closed.address}/team/back@{digest}", "--into", "taken", cache="empty")
+        assert pulled.stdout == "chat:2  taken/chat/2\n", pulled.stderr
+        for ended in (untrusted, stranger, pushed, pulled):
+            assert PASSWORD not in ended.stdout + ended.stderr
