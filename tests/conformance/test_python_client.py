@@ -70,7 +70,9 @@ def test_complete_and_vectors_and_scores(echo: Client) -> None:
     assert set(echo.classify("echo", "word")[0].probabilities) == {"short", "long"}
 
 
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float16, np.float32, np.float64, object, np.str_])
+@pytest.mark.parametrize(
+    "dtype", [np.bool_, np.uint8, np.int64, np.float16, np.float32, np.float64, object, np.str_, np.dtypes.StringDType]
+)
 def test_tensors_come_back(tensors: Client, dtype: type) -> None:
     given = {
         f"IN_{name}": np.zeros(1, like) if name != "BYTES" else np.array([b"x"], object)
@@ -97,6 +99,14 @@ def test_tensors_come_back(tensors: Client, dtype: type) -> None:
     found = tensors.infer("types", given, datatypes={"IN_BF16": "BF16"})
     expected = ["é".encode(), b"b"] if name == "BYTES" else given[f"IN_{name}"].tolist()
     assert found[f"OUT_{name}"].tolist() == expected
+
+
+def test_arrays_names_and_parameters_of_odd_kinds(tensors: Client) -> None:
+    rows = np.arange(6, dtype=">f4").reshape(3, 2).T[::-1].repeat(2, axis=1)[:, :3]
+    found = tensors.infer("identity:1", {"INPUT0": rows}, parameters={"seed": 2**63})
+    assert np.array_equal(found["OUTPUT0"], rows)
+    with pytest.raises(ModelNotFound, match="'123'"):
+        tensors.infer("123", {})
 
 
 def test_batches_versions_and_streams_of_tensors(tensors: Client) -> None:

@@ -48,8 +48,10 @@ def infer_request(
     Raises:
         InvalidRequest: an array has no datatype in the protocol.
     """
-    name, _, version = model.rpartition(":") if model.rpartition(":")[2].isdigit() else (model, "", "")
-    request = pb.ModelInferRequest(model_name=name or model, model_version=version)
+    name, _, version = model.rpartition(":")
+    if not (name and version.isdecimal()):
+        name, version = model, ""
+    request = pb.ModelInferRequest(model_name=name, model_version=version)
     for tensor, given in inputs.items():
         array = np.asarray(given)
         datatype = datatypes.get(tensor) or _datatype(array, tensor)
@@ -86,11 +88,11 @@ def stream_arrays(answer: pb.ModelStreamInferResponse, request_id: str) -> dict[
 
 
 def _datatype(array: Array, name: str) -> str:
-    dtype = array.dtype.newbyteorder("=")
-    if (datatype := _DATATYPES.get(dtype)) is not None:
-        return datatype
-    if dtype.kind in "OSU":
+    dtype = array.dtype
+    if dtype.kind in "OSTU":
         return "BYTES"
+    if (datatype := _DATATYPES.get(dtype.newbyteorder("="))) is not None:
+        return datatype
     if dtype.name == "bfloat16":
         return "BF16"
     raise InvalidRequest(f"An array of dtype {array.dtype} has no datatype; convert it, for example to float32.", param=name)
@@ -139,7 +141,10 @@ def _set(parameter: pb.InferParameter, value: Parameter) -> None:
     if isinstance(value, bool):
         parameter.bool_param = value
     elif isinstance(value, int):
-        parameter.int64_param = value
+        if value < 2**63:
+            parameter.int64_param = value
+        else:
+            parameter.uint64_param = value
     elif isinstance(value, float):
         parameter.double_param = value
     else:
