@@ -374,6 +374,28 @@ def test_a_registry_that_takes_no_parts_gets_the_whole(status: int) -> None:
     assert [request.method for request in registry.seen].count("PATCH") == 1
 
 
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_statuses_of_a_push_that_are_not_the_specifications(status: int) -> None:
+    def answer(request: Request) -> Reply:
+        if request.method == "POST":
+            return Reply(202, headers={"location": "/v2/m/blobs/uploads/1"})
+        return Reply(404) if request.method == "HEAD" else Reply(status)
+
+    with opened(answer) as (remote, registry):
+        assert push_blob(remote, BLOB, CONTENT)
+        remote.put(b"{}", MANIFEST, "1")
+    assert [request.body for request in registry.seen if request.method == "PUT"] == [CONTENT, b"{}"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_blob_that_may_not_be_mounted_is_sent(status: int) -> None:
+    stored: dict[str, bytes] = {}
+    plain = uploads(lambda request: "/v2/m/blobs/uploads/1", stored)
+    with opened(lambda request: Reply(status) if "mount=" in request.path else plain(request)) as (remote, _):
+        assert send_blob(remote, BLOB, CONTENT, mount_from="closed")
+    assert list(stored.values()) == [CONTENT]
+
+
 @pytest.mark.parametrize("status", [401, 403, 413])
 def test_a_refusal_of_the_user_is_none_of_parts(status: int) -> None:
     stored: dict[str, bytes] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -28,6 +28,9 @@ from jubako.oci.manifest import (
 )
 from jubako.oci.reference import Reference, is_digest
 from jubako.web import AGAIN, Interrupted, NotThere, Patience, bounded, web_client
+
+STORED = frozenset({200, 201, 202, 204})
+"""What registries answer to the last request of a push: 201 by the specification, 202 at Quay, and what clients have long taken."""
 
 _LARGEST_MANIFEST = 8 * 1024 * 1024
 _LARGEST_ANSWER = 8 * 1024 * 1024
@@ -148,7 +151,7 @@ class RemoteRepository:
         name = tag or digest_of(content)
         what = f"the manifest {name} of {self}"
         answer = self.ask("PUT", f"/manifests/{name}", what, headers={"content-type": media_type}, content=content)
-        self.expect(answer, {201}, what)
+        self.expect(answer, STORED, what)
         stored = answer.headers.get("docker-content-digest", "")
         if is_digest(stored) and stored != digest_of(content):
             raise ConfigurationError(f"{self.reference.registry} stored {what} as {stored}, not as {digest_of(content)}.")
@@ -273,7 +276,7 @@ class RemoteRepository:
         links = {relation: link["url"] for relation, link in response.links.items() if relation and link.get("url")}
         return Answer(response.status_code, response.headers, answered, response.url, links)
 
-    def expect(self, answer: Answer, statuses: set[int], what: str) -> None:
+    def expect(self, answer: Answer, statuses: Set[int], what: str) -> None:
         """
         Raises:
             NotThere: the registry has no such thing.

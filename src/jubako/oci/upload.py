@@ -15,7 +15,7 @@ import msgspec
 
 from jubako.errors import ConfigurationError
 from jubako.oci.manifest import Descriptor
-from jubako.oci.remote import Answer, RemoteRepository
+from jubako.oci.remote import STORED, Answer, RemoteRepository
 from jubako.web import Interrupted, is_loopback
 
 PART = 64 * 1024 * 1024
@@ -107,9 +107,12 @@ class _Upload:
 
     def _begin(self, mount_from: str | None) -> bool:
         """Open an upload; True if the registry took the blob from another of its repositories."""
-        parameters = {"mount": self.blob.digest, "from": mount_from} if mount_from else None
-        answer = self.remote.ask("POST", "/blobs/uploads/", self.what, parameters=parameters, headers={"content-length": "0"})
-        self.remote.expect(answer, {201, 202}, self.what)
+        try:
+            answer = self._open({"mount": self.blob.digest, "from": mount_from} if mount_from else None)
+        except ConfigurationError:
+            if not mount_from:
+                raise
+            answer = self._open()  # who may write here may not be let in there
         if answer.status == httpx.codes.CREATED:
             return True
         smallest = answer.headers.get("oci-chunk-min-length", "")
@@ -146,7 +149,7 @@ class _Upload:
         answer = self._request("PUT", address, headers, self.sent, self.blob.size)
         if answer.status in {404, 416}:
             raise Interrupted(f"status {answer.status}")
-        self.remote.expect(answer, {201}, self.what)
+        self.remote.expect(answer, STORED, self.what)
 
     def _find_out(self) -> None:
         """Ask the registry how far it has come; an upload that it does not know begins anew."""
@@ -175,6 +178,11 @@ class _Upload:
     def _address(self) -> httpx.URL:
         assert self.location is not None
         return self.location
+
+    def _open(self, parameters: dict[str, str] | None = None) -> Answer:
+        answer = self.remote.ask("POST", "/blobs/uploads/", self.what, parameters=parameters, headers={"content-length": "0"})
+        self.remote.expect(answer, {201, 202}, self.what)
+        return answer
 
     def _request(self, method: str, url: httpx.URL, headers: dict[str, str], start: int, end: int) -> Answer:
         headers["content-length"] = str(end - start)
