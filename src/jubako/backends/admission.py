@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from math import inf
 from types import TracebackType
 
@@ -117,7 +118,9 @@ class Admission:
                 # Given a place and cancelled in the same turn of the loop.
                 self._give_back()
             else:
-                self._waiters.remove(waiter)
+                # Who gave a place back in the same turn has passed it over already.
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
             raise
         return Place(self)
 

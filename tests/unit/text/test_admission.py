@@ -127,6 +127,18 @@ async def test_cancelled_in_the_turn_that_gives_the_place() -> None:
     assert (admission.running, admission.queued) == (0, 0)
 
 
+async def test_a_place_is_given_back_in_the_turn_that_cancels_who_waits() -> None:
+    admission = Admission(1, 1)
+    place = await admission.enter(Recorder())
+    unlucky = asyncio.create_task(admission.enter(Recorder()))
+    await _settle()
+    unlucky.cancel()
+    place.release()
+    await asyncio.wait([unlucky])
+    assert unlucky.cancelled()
+    assert (admission.running, admission.queued) == (0, 0)
+
+
 Step = Callable[["Crowd"], Awaitable[None]]
 
 
