@@ -103,6 +103,7 @@ def artifact(
     layers: Iterable[tuple[str, bytes, Mapping[str, str]]],
     *,
     config_type: str = CONFIG,
+    config: bytes = b"{}",
     change: Callable[[dict[str, Any]], object] = lambda manifest: None,
 ) -> Script:
     """A registry that holds one manifest, whatever it is asked for, and its blobs.
@@ -111,7 +112,7 @@ def artifact(
         layers: Media type, content and annotations of each.
         change: What to do to the manifest before it is served.
     """
-    blobs = {digest_of(b"{}"): b"{}"}
+    blobs = {digest_of(config): config}
     named: list[Descriptor] = []
     for media_type, content, notes in layers:
         plain = described(content, media_type)
@@ -120,7 +121,7 @@ def artifact(
     manifest: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": {"mediaType": config_type, "digest": digest_of(b"{}"), "size": 2},
+        "config": {"mediaType": config_type, "digest": digest_of(config), "size": len(config)},
         "layers": [
             {"mediaType": one.media_type, "digest": one.digest, "size": one.size, "annotations": one.annotations} for one in named
         ],

@@ -10,14 +10,13 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from jubako.errors import ConfigurationError
 from jubako.oci.credentials import Credentials
 from jubako.oci.manifest import IMAGE_CONFIG, INDEX, MANIFEST, described
-from jubako.oci.modelpack import FILE_PATH, WEIGHT, WEIGHTS_FOLDER
+from jubako.oci.modelpack import FILE_PATH, WEIGHT, WEIGHTS_FILE, WEIGHTS_FOLDER
 from jubako.oci.reference import parse_reference
 from jubako.oci.remote import RemoteRepository
 from jubako.oci.upload import push_blob, send_blob
@@ -157,12 +156,18 @@ def test_all_files_can_not_be_pinned_by_one_digest(cache: Cache) -> None:
         fetch(artifact([file("w")]), cache, "/.", DIGEST)
 
 
-def test_a_folder_of_weights_that_leads_elsewhere(cache: Cache) -> None:
-    def elsewhere(manifest: dict[str, Any]) -> None:
-        manifest["annotations"] = {WEIGHTS_FOLDER: "../../etc"}
-
-    with pytest.raises(ConfigurationError, match="must be plain and inside the artifact"):
-        fetch(artifact([file("w")], change=elsewhere), cache)
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [
+        ({WEIGHTS_FOLDER: "../../etc"}, "must be plain and inside the artifact"),
+        ({WEIGHTS_FOLDER: "1", WEIGHTS_FILE: "../w"}, "must be plain and inside the artifact"),
+        ({WEIGHTS_FOLDER: "2", WEIGHTS_FILE: "w"}, "has no file '2'"),
+        ({WEIGHTS_FOLDER: "1", WEIGHTS_FILE: "v"}, r"has no file '1/v'\. Did you mean `1/w`"),
+    ],
+)
+def test_weights_that_are_not_where_they_should_be(annotations: dict[str, str], message: str, cache: Cache) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        fetch(artifact([file("1/w")], change=lambda manifest: manifest.update(annotations=annotations)), cache)
 
 
 # --- images ------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -25,9 +26,11 @@ from typer.testing import CliRunner
 
 from jubako.cli.main import app
 from jubako.oci.manifest import IMAGE_CONFIG, INDEX, MANIFEST, Index, Manifest, described, digest_of, encoded
+from jubako.oci.modelpack import FILE_PATH, WEIGHT
 from jubako.oci.reference import parse_reference
 from jubako.oci.remote import RemoteRepository
 from tests.counting_proxy import CountingProxy
+from tests.integration.scripted_registry import ScriptedRegistry, artifact
 from tests.integration.small_registry import SmallRegistry
 from tests.integration.weight_server import ServedFile, WeightServer
 from tests.registry import PASSWORD, Registry, needs_registry
@@ -278,6 +281,33 @@ def test_a_pulled_model_is_served_without_the_registry(tmp_path: Path, make_serv
         answer = httpx.post(f"{server.url}/v2/models/doubler/infer", json=request)
         assert answer.status_code == 200, answer.text
         assert answer.json()["outputs"][0]["data"] == [6, 8]
+
+
+def test_hidden_files_of_an_artifact_stay_away(jubako: Jubako, tmp_path: Path) -> None:
+    config = b'{"descriptor": {"name": "chat"}}'
+    files = {"model.yaml": b"backend: llama_cpp", ".git/config": b"[core]", "1/.env": b"x", "1/w.gguf": b"x"}
+    served = artifact([(WEIGHT, content, {FILE_PATH: path}) for path, content in files.items()], config=config)
+    with ScriptedRegistry(served) as registry:
+        pulled = jubako("pull", f"{registry.place}:1", "--into", "taken")
+    assert pulled.returncode == 0, pulled.stderr
+    taken = {path.relative_to(tmp_path / "taken").as_posix() for path in (tmp_path / "taken").rglob("*") if path.is_file()}
+    assert taken == {"chat/model.yaml", "chat/1/w.gguf"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (os.mkfifo, "is neither a file nor a folder"),
+        (lambda path: path.symlink_to("nowhere"), "can't be read: No such file or directory"),
+    ],
+)
+def test_what_no_artifact_can_hold(
+    jubako: Jubako, models: Path, registry: Registry, make: Callable[[Path], object], message: str
+) -> None:
+    make(models / "chat" / "odd")
+    pushed = jubako("push", "chat:2", f"oci+http://{registry.address}/odd")
+    assert (pushed.returncode, pushed.stdout) == (1, "")
+    assert f"chat/odd {message}" in pushed.stderr
 
 
 # --- other tools -------------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from jubako.oci.reference import Reference, is_digest
 from jubako.web import AGAIN, Interrupted, NotThere, Patience, bounded, web_client
 
 STORED = frozenset({200, 201, 202, 204})
-"""What registries answer to the last request of a push: 201 by the specification, 202 at Quay, and what clients have long taken."""
+"""What registries answer to the last request of a push: 201 by the specification, 202 at Quay, and others that clients take."""
 
 _LARGEST_MANIFEST = 8 * 1024 * 1024
 _LARGEST_ANSWER = 8 * 1024 * 1024

@@ -70,8 +70,9 @@ class _Addition:
         self.artifact = artifact
         self.cache = cache
         self.repository = repository
-        self.general = {file.path: file for file in artifact.files if not _OF_VERSION.match(file.path)}
-        self.particular = {file.path.partition("/")[2]: file for file in artifact.files if _OF_VERSION.match(file.path)}
+        files = [file for file in artifact.files if not _is_hidden(file.path)]
+        self.general = {file.path: file for file in files if not _OF_VERSION.match(file.path)}
+        self.particular = {file.path.partition("/")[2]: file for file in files if _OF_VERSION.match(file.path)}
         numbers = {int(file.path.partition("/")[0]) for file in self.particular.values()}
         if not {MODEL_FILE, CONFIG_FILE} & self.general.keys() or len(numbers) != 1:
             raise ConfigurationError(
@@ -139,3 +140,8 @@ class _Addition:
             if not there.is_file() or there.read_bytes() != self.cache.blob(file.sha256).read_bytes():
                 return False
         return True
+
+
+def _is_hidden(path: str) -> bool:
+    """Artifacts of ours have no such files, and some mean something to tools that run in a folder, such as ``.git/config``."""
+    return any(part.startswith(".") for part in path.split("/"))

@@ -191,8 +191,13 @@ class _Files:
     def _add(self, path: str, file: Path, sha256: str = "") -> None:
         if path in self.layers:
             raise ConfigurationError(f"{self.model.name}:{self.version.number} has two files {path!r}: rename one of them.")
-        size = file.stat().st_size
-        sha256 = sha256 or self.cache.digest_of(file, self.progress if size >= _WORTH_SHOWING else Silent())
+        if file.exists() and not file.is_file():
+            raise ConfigurationError(f"{file} is neither a file nor a folder, so no artifact can hold it.")
+        try:
+            size = file.stat().st_size
+            sha256 = sha256 or self.cache.digest_of(file, self.progress if size >= _WORTH_SHOWING else Silent())
+        except OSError as error:
+            raise ConfigurationError(f"{file} can't be read: {error.strerror or error}.") from None
         self._put(path, file, Descriptor(media_type=modelpack.media_type_of(path), digest=f"sha256:{sha256}", size=size))
 
     def _put(self, path: str, content: Path | bytes, blob: Descriptor) -> None:

@@ -65,6 +65,8 @@ class RegistryFiles:
         stored = [StoredFile(path[inside:], file.sha256, file.size) for path, file in chosen.items()]
         # In a folder with weights, version.yaml is none of them.
         stored = [file for file in stored if start == EVERYTHING or file.path != VERSION_FILE]
+        if start != EVERYTHING and root not in {EVERYTHING, *(file.path for file in stored)}:
+            raise ConfigurationError(_nothing(what, f"{start}/{root}", below, chosen))
         return Manifest(str(self.source), stored, "" if root == EVERYTHING else root)
 
     def _place(self, annotations: Mapping[str, str], what: str) -> tuple[str, str]:
