@@ -18,12 +18,14 @@ from cryptography.hazmat.primitives import serialization
 
 from jubako.errors import ConfigurationError
 from jubako.grpc.front import grpc_server
+from jubako.grpc.transport import frames
 from jubako.grpc.transport.server import Server
 from jubako.grpc.transport.tls import Certificates, Files
 from jubako.kserve.trace import Tracing
 from jubako.protos import inference as pb
 from jubako.settings import Settings
 from tests.unit.grpc.conftest import stream_infer, unary
+from tests.unit.grpc.peer import Peer
 from tests.unit.http.fake_plane import FakePlane
 
 Start = Callable[[Files], Awaitable[str]]
@@ -165,6 +167,25 @@ async def test_a_client_without_tls_is_hung_up_on_and_harms_no_other(start: Star
                 await unary(plain, "ServerLive")(b"", timeout=10)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         await unary(channel, "ServerLive")(b"")
+
+
+async def test_a_client_that_breaks_the_protocol_and_goes_on_sending_learns_why(
+    start: Start, authority: trustme.CA, tmp_path: Path
+) -> None:
+    _, _, port = (await start(written(authority, tmp_path))).rpartition(":")
+    context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    context.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection("localhost", int(port), family=socket.AF_INET, ssl=context)
+    peer = Peer(reader, writer)
+    peer.greet()
+    peer.write(frames.frame(frames.PUSH_PROMISE, 0, 1))
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+        peer.write(bytes(100_000))
+    assert await peer.farewell() == (frames.PROTOCOL_ERROR, "Clients promise nothing.")
+    with contextlib.suppress(OSError):
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_handshake_that_stalls_is_given_up(start: Start, authority: trustme.CA, tmp_path: Path) -> None:
