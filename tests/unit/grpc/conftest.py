@@ -35,7 +35,7 @@ class Serving:
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Gateways have uvloop's loop where there is one. TLS is the loop's own, and so is what a connection that breaks does."""
-    if item.path.name in ("test_abuse.py", "test_tls.py"):
+    if item.path.name in ("test_abuse.py", "test_tls.py", "test_transport.py"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 

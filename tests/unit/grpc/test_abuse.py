@@ -138,6 +138,20 @@ async def test_a_stream_that_had_not_asked_when_the_server_leaves_is_sent_elsewh
     assert (await peer.status(1))["grpc-status"] == "14"
 
 
+async def test_too_much_metadata_ends_its_call_and_no_other(peer: Peer) -> None:
+    peer.greet()
+    peer.write(opened(peer, 1, INFER))
+    large = peer.block(LIVE, key="k" * 40_000)
+    peer.write(frames.frame(frames.HEADERS, 0, 3, large[:20_000]))
+    peer.write(
+        frames.frame(frames.CONTINUATION, frames.END_HEADERS, 3, large[20_000:]) + data(3, EMPTY_MESSAGE, frames.END_STREAM)
+    )
+    refusal = await peer.status(3)
+    assert (refusal["grpc-status"], "32768 bytes" in refusal["grpc-message"]) == ("8", True)
+    peer.write(data(1, EMPTY_MESSAGE, frames.END_STREAM))
+    assert (await peer.status(1))["grpc-status"] == "5", "there is no model without a name"
+
+
 class TestLog:
     @pytest.fixture
     def settings(self) -> Settings:
@@ -171,7 +185,9 @@ def test_headers_that_are_remembered_are_few() -> None:
     with remembering_at_most(1024 * 1024):
         for number in range(300):
             block = hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple("x", f"{number:030000}")], huffman=False)
-            assert reader.read(block)["x"].endswith(str(number))
+            headers = reader.read(block)
+            assert headers is not None
+            assert headers["x"].endswith(str(number))
 
 
 def test_a_request_of_countless_fields_is_left_to_protobuf() -> None:

@@ -43,7 +43,7 @@ def _frame(kind: int, flags: int, number: int, payload: bytes) -> bytes:
         (_frame(frames.HEADERS, frames.PADDED | frames.END_HEADERS, 1, b"\x05ab"), frames.PROTOCOL_ERROR),
         (_frame(frames.HEADERS, 0, 1, b"") + _frame(frames.PING, 0, 0, bytes(8)), frames.PROTOCOL_ERROR),
         (_frame(frames.CONTINUATION, 0, 1, b""), frames.PROTOCOL_ERROR),
-        (_frame(frames.HEADERS, 0, 1, b"a") + 3 * _frame(frames.CONTINUATION, 0, 1, bytes(16_000)), frames.ENHANCE_YOUR_CALM),
+        (_frame(frames.HEADERS, 0, 1, b"a") + 9 * _frame(frames.CONTINUATION, 0, 1, bytes(16_000)), frames.ENHANCE_YOUR_CALM),
         (_frame(frames.HEADERS, 0, 1, b"a") + _frame(frames.CONTINUATION, 0, 1, b""), frames.ENHANCE_YOUR_CALM),
         (_frame(frames.RST_STREAM, 0, 1, bytes(4)), frames.PROTOCOL_ERROR),
         (_frame(frames.SETTINGS, 0, 0, b"abc"), frames.FRAME_SIZE_ERROR),
@@ -66,7 +66,7 @@ async def test_a_violation_ends_the_connection_and_no_other(peer: Peer, serving:
 
 async def test_headers_that_expand_without_end_are_refused(peer: Peer) -> None:
     peer.greet()
-    bomb = hpack.Encoder().encode([("x", "y" * 4000)]) + b"\xbe" * 20
+    bomb = hpack.Encoder().encode([("x", "y" * 4000)]) + b"\xbe" * 40
     peer.write(_frame(frames.HEADERS, frames.END_HEADERS, 1, bomb))
     assert (await peer.farewell())[0] == frames.ENHANCE_YOUR_CALM
 

@@ -13,7 +13,7 @@ from jubako.grpc.transport import frames
 from jubako.grpc.transport.assembly import ENCODINGS
 from jubako.grpc.transport.call import LEAVING, WINDOW, Call, Method
 from jubako.grpc.transport.frames import HEAD, U32, ProtocolViolation
-from jubako.grpc.transport.headers import MAX_HEADERS, STATUS_415, HeaderReader, Headers
+from jubako.grpc.transport.headers import MAX_HEADERS, MOST_HEADERS, STATUS_415, HeaderReader, Headers, response
 from jubako.grpc.transport.outgoing import Outgoing
 from jubako.grpc.transport.status import Status
 from jubako.identifiers import accepted
@@ -36,6 +36,10 @@ LINGER_S: Final = 1.0
 """Seconds for which a client may go on sending after our last word, before the connection is closed."""
 
 DRAINING: Final = b"draining"
+
+TOO_MANY_HEADERS: Final = Status(
+    "RESOURCE_EXHAUSTED", f"Metadata may be up to {MAX_HEADERS} bytes. Send less with a call."
+).trailers()
 
 FrameHandler = Callable[[int, int, bytes], None]
 
@@ -231,7 +235,7 @@ class Connection(asyncio.Protocol):
             raise ProtocolViolation(frames.PROTOCOL_ERROR, "A header block continues that had not begun.")
         _, first_flags, block = self._unfinished
         block += payload
-        if len(block) > MAX_HEADERS or not payload:
+        if len(block) > MOST_HEADERS or not payload:
             raise ProtocolViolation(frames.ENHANCE_YOUR_CALM, "A header block is too long.")
         if flags & frames.END_HEADERS:
             self._unfinished = None
@@ -251,8 +255,11 @@ class Connection(asyncio.Protocol):
         self._last = number
         if self._refusing or len(self._calls) >= self._server.limits.max_concurrent_streams:
             self._out.write(frames.reset(number, frames.REFUSED_STREAM))
-            return
-        self._accept(number, headers, ended)
+        elif headers is None:
+            block = response(self._server.fresh_id()) + TOO_MANY_HEADERS
+            self._out.write(frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, block))
+        else:
+            self._accept(number, headers, ended)
 
     def _accept(self, number: int, headers: Headers, ended: bool) -> None:
         if not headers.get("content-type", "").startswith("application/grpc"):

@@ -12,7 +12,12 @@ from jubako.grpc.transport.frames import ProtocolViolation
 Headers = dict[str, str]
 
 MAX_HEADERS: Final = 32 * 1024
-"""Bytes of a request's headers, compressed or not."""
+"""Bytes of a request's headers as HTTP/2 counts them: with 32 for each. A call with more is refused."""
+
+MOST_HEADERS: Final = 128 * 1024
+"""Bytes of headers, compressed or not, that are read at all: refusing a call and no other takes reading them to their end."""
+
+_ENTRY: Final = 32
 
 TABLE_SIZE: Final = 4096
 
@@ -24,7 +29,7 @@ class HeaderReader:
     """Reads one connection's header blocks, which refer to those before."""
 
     def __init__(self) -> None:
-        self._decoder = hpack.Decoder(max_header_list_size=MAX_HEADERS)
+        self._decoder = hpack.Decoder(max_header_list_size=MOST_HEADERS)
         self._decoder.max_allowed_table_size = TABLE_SIZE
         # A client's calls mostly differ in nothing: their blocks are the same bytes, and mean the same until one adds to the
         # table.
@@ -33,20 +38,23 @@ class HeaderReader:
         self._entries = 0
         self._newest: object = None
 
-    def read(self, block: bytes) -> Headers:
-        """The headers; those that come more than once are joined with commas.
+    def read(self, block: bytes) -> Headers | None:
+        """The headers; those that come more than once are joined with commas. None where they are more than a call may have.
 
         Raises:
-            ProtocolViolation: the block is broken, or says too much.
+            ProtocolViolation: the block is broken, or says more than is read.
         """
         if (known := self._known.get(block)) is not None:
             return known
         try:
             fields = self._decoder.decode(block, raw=True)
         except hpack.OversizedHeaderListError:
-            raise ProtocolViolation(frames.ENHANCE_YOUR_CALM, f"Headers are more than {MAX_HEADERS} bytes.") from None
+            raise ProtocolViolation(frames.ENHANCE_YOUR_CALM, f"Headers are more than {MOST_HEADERS} bytes.") from None
         except (hpack.HPACKError, UnicodeDecodeError):
             raise ProtocolViolation(frames.COMPRESSION_ERROR, "A header block can't be read.") from None
+        if sum(len(name) + len(value) + _ENTRY for name, value in fields) > MAX_HEADERS:
+            self._keep(b"", {})  # nothing of it, but the table may have changed
+            return None
         headers: Headers = {}
         for raw_name, raw_value in fields:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
