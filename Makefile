@@ -36,7 +36,7 @@ test: install install-node ## run every test, the real model included
 test-engines: install ## run the tests of the engines that need environments of their own, which are made and kept
 	$(BIN)/jubako env create transformers
 	$(BIN)/jubako env create vllm
-	$(BIN)/python -m pytest tests/engines
+	$(BIN)/python -m pytest tests/engines --timeout 900
 
 # Needs root, and: apt-get install --no-install-recommends buildah podman skopeo runc docker-registry mmdebstrap \
 #   netavark aardvark-dns containernetworking-plugins iptables
