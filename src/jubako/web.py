@@ -18,6 +18,8 @@ from jubako.errors import ConfigurationError
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """What OpenSSL calls an answer that is not TLS at all."""
 
+_LONGEST_NUMBER = 18  # digits
+
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be over in a moment."""
 
@@ -150,6 +152,11 @@ def without_secrets(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
+def number_in(text: str) -> int | None:
+    """What a field of a header says, if it is a number that a file's size can be."""
+    return int(text) if len(text) <= _LONGEST_NUMBER and text.isascii() and text.isdecimal() else None
+
+
 def _why_for_good(error: Exception) -> str:
     """What is wrong, if it will be so again; empty if it may be over in a moment."""
     if isinstance(error, httpx.UnsupportedProtocol | httpx.TooManyRedirects):
@@ -169,8 +176,8 @@ def _why_for_good(error: Exception) -> str:
 
 def _retry_after_s(text: str) -> float:
     """What ``Retry-After`` says (RFC 9110, section 10.2.3): seconds, or a date; 0 for what can't be read."""
-    if text.isdecimal():
-        return float(text)
+    if (seconds := number_in(text)) is not None:
+        return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except ValueError:

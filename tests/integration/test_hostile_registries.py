@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import json
 import random
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ from jubako.repository.sources import fetch_source
 from jubako.web import Patience
 from tests.integration.scripted_registry import Reply, Request, Script, ScriptedRegistry, artifact
 from tests.integration.weight_server import ServedFile, WeightServer
+from tests.serving import free_port
 
 HASTY = Patience(attempts=3, first_pause_s=0.01)
 TAR = "application/vnd.oci.image.layer.v1.tar"
@@ -105,6 +107,8 @@ def test_an_index_of_itself_ends() -> None:
         (Reply(body=CONTENT[:100_000], headers={"content-length": "200000"}), "keeps failing"),
         (Reply(body=CONTENT[:-1] + b"x"), f"but its listing says {DIGEST}"),
         (Reply(206, CONTENT, {"content-range": "bytes 5-200004/200005"}), "keeps failing"),
+        (Reply(206, CONTENT[:-1], {"content-range": "bytes 0-199999/\xb2"}), "keeps failing"),
+        (Reply(206, CONTENT, {"content-range": f"bytes {'9' * 5000}-/1"}), "Content-Range can't be read"),
         (Reply(401), "answered with status 401"),
     ],
 )
@@ -324,6 +328,34 @@ def test_an_environment_that_leads_nowhere(name: str, value: str, message: str, 
         RemoteRepository(parse_reference("registry.example.org/m"))
 
 
+def wanting_tokens(realm: str, token: str = "") -> Script:
+    """A registry with tokens of `realm`; its own server of them gives `token`."""
+
+    def answer(request: Request) -> Reply:
+        if request.path.startswith("/token"):
+            return Reply(body=json.dumps({"token": token}).encode())
+        named = realm.format(host=request.headers["host"])
+        return Reply(401, headers={"www-authenticate": f'Bearer realm="{named}"'})
+
+    return answer
+
+
+@pytest.mark.parametrize("token", ["", "h\u00e4", "a b", "a\r\nhost: b"])
+def test_a_token_that_is_none(token: str) -> None:
+    with (
+        opened(wanting_tokens("http://{host}/token", token), USER) as (remote, _),
+        pytest.raises(ConfigurationError, match="/token did not answer with a token"),
+    ):
+        remote.document("1")
+
+
+def test_a_server_of_tokens_that_is_not_there() -> None:
+    realm = f"http://127.0.0.1:{free_port()}/token"
+    with opened(wanting_tokens(realm), USER) as (remote, _), pytest.raises(ConfigurationError) as raised:
+        remote.document("1")
+    assert f"its server of tokens, {realm}, can't be reached" in raised.value.message
+
+
 # --- busy registries ---------------------------------------------------------------------------------------------------------
 
 
@@ -444,13 +476,14 @@ def test_an_upload_without_an_address(location: str) -> None:
         push_blob(remote, BLOB, CONTENT)
 
 
-def test_a_registry_that_claims_more_than_it_was_sent() -> None:
+@pytest.mark.parametrize("last", ["99999999", "\xb2", "9" * 5000])
+def test_a_registry_that_claims_more_than_it_was_sent(last: str) -> None:
     stored: dict[str, bytes] = {}
     plain = uploads(lambda request: "/v2/m/blobs/uploads/1", stored)
 
     def boasting(request: Request) -> Reply:
         reply = plain(request)
-        return Reply(202, headers={**reply.headers, "range": "0-99999999"}) if request.method == "PATCH" else reply
+        return Reply(202, headers={**reply.headers, "range": f"0-{last}"}) if request.method == "PATCH" else reply
 
     with opened(boasting) as (remote, registry):
         assert push_in_parts(remote, [])

@@ -26,6 +26,8 @@ _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _CHALLENGE = re.compile(rf'(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>{_WORD}))|(?P<scheme>{_WORD})')
 
 
+_TOKEN = re.compile(r"[!-~]+", re.ASCII)
+
 _LARGEST_GRANT = 1024 * 1024
 
 
@@ -82,8 +84,11 @@ class RegistryAuth(httpx.Auth):
         realm = self._realm(challenge)
         scope = challenge.get("scope") or self._own_scope(method)
         request = self._token_request(realm, challenge.get("service", ""), scope)
-        with web_client() as client, closing(client.send(request, stream=True, follow_redirects=False)) as response:
-            content = bounded(response, _LARGEST_GRANT)
+        try:
+            with web_client() as client, closing(client.send(request, stream=True, follow_redirects=False)) as response:
+                content = bounded(response, _LARGEST_GRANT)
+        except httpx.RequestError as error:
+            raise Interrupted(f"its server of tokens, {without_secrets(realm)}, can't be reached: {error}") from error
         if response.status_code in {401, 403}:
             raise ConfigurationError(f"{without_secrets(realm)} gives no token for {self.reference.name}. {self.hint}")
         if response.is_redirect:
@@ -93,9 +98,10 @@ class RegistryAuth(httpx.Auth):
             grant = msgspec.json.decode(content, type=_Grant)
         except msgspec.MsgspecError:
             grant = _Grant()
-        if not (grant.token or grant.access_token):
+        token = grant.token or grant.access_token
+        if not _TOKEN.fullmatch(token):
             raise Interrupted(f"{without_secrets(realm)} did not answer with a token")
-        return grant.token or grant.access_token
+        return token
 
     def _realm(self, challenge: Mapping[str, str]) -> str:
         realm = challenge.get("realm", "")

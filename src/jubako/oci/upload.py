@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import msgspec
 from jubako.errors import ConfigurationError
 from jubako.oci.manifest import Descriptor
 from jubako.oci.remote import STORED, Answer, RemoteRepository
-from jubako.web import Interrupted, is_loopback
+from jubako.web import Interrupted, is_loopback, number_in
 
 PART = 64 * 1024 * 1024
 """Bytes of a part: more than any registry's minimum, and below what proxies in front of registries commonly take."""
@@ -115,9 +114,7 @@ class _Upload:
             answer = self._open()  # who may write here may not be let in there
         if answer.status == httpx.codes.CREATED:
             return True
-        smallest = answer.headers.get("oci-chunk-min-length", "")
-        if smallest.isdigit():
-            self.part = max(self.part, int(smallest))
+        self.part = max(self.part, number_in(answer.headers.get("oci-chunk-min-length", "")) or 0)
         self._move(answer)
         return False
 
@@ -240,8 +237,8 @@ def _opened(content: Content) -> BinaryIO:
 
 def _end_of_range(answer: Answer, otherwise: int) -> int:
     """How many bytes the registry has, by its ``Range: 0-<last>``. Zero bytes are written as ``0-0`` too."""
-    match = re.fullmatch(r"(?:bytes=)?0-(\d+)", answer.headers.get("range", ""))
-    if not match:
+    first, _, text = answer.headers.get("range", "").removeprefix("bytes=").partition("-")
+    last = number_in(text)
+    if first != "0" or last is None:
         return otherwise
-    last = int(match[1])
     return last + 1 if last else 0

@@ -15,7 +15,7 @@ import msgspec
 from jubako.errors import ConfigurationError
 from jubako.repository.cache import Cache, StoredFile, human_size
 from jubako.repository.progress import Progress
-from jubako.web import Interrupted, Patience, check_status, without_secrets
+from jubako.web import Interrupted, Patience, check_status, number_in, without_secrets
 
 _CHUNK = 1024 * 1024
 
@@ -266,11 +266,11 @@ class Download:
 def _content_range(response: httpx.Response) -> tuple[int, int | None]:
     """The first byte that `response` holds, and the size of the whole file."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        length = response.headers.get("content-length", "")
-        return 0, int(length) if length.isdigit() and "content-encoding" not in response.headers else None
+        length = number_in(response.headers.get("content-length", ""))
+        return 0, length if "content-encoding" not in response.headers else None
     unit, _, rest = response.headers.get("content-range", "").partition(" ")
     span, _, size = rest.partition("/")
-    first = span.partition("-")[0]
-    if unit != "bytes" or not first.isdigit():
+    first = number_in(span.partition("-")[0])
+    if unit != "bytes" or first is None:
         raise Interrupted("the server's Content-Range can't be read")
-    return int(first), int(size) if size.isdigit() else None
+    return first, number_in(size)
