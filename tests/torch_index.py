@@ -8,22 +8,25 @@ from pathlib import Path
 ANYWHERE = "py3-none-any"
 
 
-def index_with_torch(folder: Path, requires: str = "", tags: tuple[str, ...] = (ANYWHERE,), version: str = "2.13.0") -> str:
-    """Makes it in `folder`, and returns its address.
+def index_with_torch(
+    folder: Path, requires: str = "", *, tags: tuple[str, ...] = (ANYWHERE,), version: str = "2.13.0", name: str = "torch"
+) -> str:
+    """Makes it in `folder`, or adds to it, and returns its address.
 
     Args:
         requires: Lines of the metadata, such as ``Requires-Dist: nvidia-cublas``.
         tags: For which machines there are wheels.
+        name: Of a package that stands for another in torch's place.
     """
-    project = folder / "torch"
+    project = folder / name
     project.mkdir(parents=True)
     links = []
     for tag in tags:
-        wheel = f"torch-{version}-{tag}.whl"
-        information = f"torch-{version}.dist-info"
+        wheel = f"{name}-{version}-{tag}.whl"
+        information = f"{name}-{version}.dist-info"
         with zipfile.ZipFile(project / wheel, "w") as archive:
-            archive.writestr("torch/__init__.py", "")
-            archive.writestr(f"{information}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n{requires}")
+            archive.writestr(f"{name}/__init__.py", "")
+            archive.writestr(f"{information}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}")
             archive.writestr(f"{information}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
             archive.writestr(f"{information}/RECORD", "")
         links.append(f'<a href="{wheel}">{wheel}</a>')

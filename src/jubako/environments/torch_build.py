@@ -58,16 +58,17 @@ def torch_without_cuda(requirement: str, python: Path, index: str, *, say: Say, 
     Raises:
         ConfigurationError: pip finds none, or only one for CUDA.
     """
-    found = _found(_Pip.beside(python, index, say, held), [requirement])
+    [found] = _found(_Pip.beside(python, index, say, held), [requirement])
     return f"torch @ {found.download_info.url}"
 
 
 def fetch_torch_without_cuda(
-    requirement: str, python: str, platforms: Sequence[str], folder: Path, index: str = "", *, say: Say
-) -> Path:
-    """Download the wheel that pip would take on machines of another kind than this into `folder`.
+    requirements: Sequence[str], python: str, platforms: Sequence[str], folder: Path, index: str = "", *, say: Say
+) -> list[Path]:
+    """Download the wheels that pip would take on machines of another kind than this into `folder`, which is empty.
 
     Args:
+        requirements: Of torch, and of what is built with it, such as torchvision.
         python: Their version of Python, such as ``3.11``.
         platforms: What their wheels may be for, such as ``manylinux_2_28_x86_64``.
         index: As above.
@@ -76,15 +77,14 @@ def fetch_torch_without_cuda(
         ConfigurationError: pip finds none, or only one for CUDA.
     """
     for_them = [f"--platform={platform}" for platform in platforms]
-    arguments = [*for_them, f"--python-version={python}", "--only-binary=:all:", requirement]
+    arguments = [*for_them, f"--python-version={python}", "--only-binary=:all:", *requirements]
     with tempfile.TemporaryDirectory(prefix="jubako-pip-") as temporary:
         run_uv(["venv", "--quiet", "--no-project", "--python", sys.executable, temporary], folder=folder, say=say)
         pip = _Pip.beside(Path(temporary, "bin", "python"), index, say)
         # Looked at first: a build for CUDA is large.
         _found(pip, arguments)
         pip.run("download", "--dest", str(folder), *arguments)
-    [wheel] = folder.glob("torch-*.whl")
-    return wheel
+    return sorted(folder.iterdir())
 
 
 @dataclass(frozen=True)
@@ -108,18 +108,19 @@ class _Pip:
         return run_program(words, folder=self.python.parent, say=self.say, held=self.held)
 
 
-def _found(pip: _Pip, arguments: Sequence[str]) -> Candidate:
-    """What pip would install.
+def _found(pip: _Pip, arguments: Sequence[str]) -> list[Candidate]:
+    """What pip would install, one for each requirement.
 
     Raises:
-        ConfigurationError: nothing, or a build for CUDA.
+        ConfigurationError: it would not, or a build for CUDA.
     """
     report = pip.run("install", "--dry-run", "--ignore-installed", "--report", "-", *arguments)
-    found = msgspec.json.decode(report, type=Report).install[0]
-    if any(is_for_cuda(needed) for needed in found.metadata.requires_dist):
-        raise ConfigurationError(
-            f"pip finds torch {found.metadata.version} only as a build for CUDA, which is gigabytes larger than what this "
-            "variant wants. Name an index of builds without CUDA with --torch-index URL, or once for all in pip's own "
-            "configuration: pip config set global.extra-index-url URL. PyTorch's own is on pytorch.org, Get Started, CPU."
-        )
-    return found
+    candidates = msgspec.json.decode(report, type=Report).install
+    for found in candidates:
+        if any(is_for_cuda(needed) for needed in found.metadata.requires_dist):
+            raise ConfigurationError(
+                f"pip finds torch {found.metadata.version} only as a build for CUDA, which is gigabytes larger than what this "
+                "variant wants. Name an index of builds without CUDA with --torch-index URL, or once for all in pip's own "
+                "configuration: pip config set global.extra-index-url URL. PyTorch's own is on pytorch.org, Get Started, CPU."
+            )
+    return candidates

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from jubako.environments.torch_build import fetch_torch_without_cuda
 from jubako.environments.uv import Say
-from jubako.packaging.lock import TORCH
 from jubako.packaging.locks import PYTHON
 from jubako.packaging.system import package_name
 
@@ -22,8 +21,12 @@ _MACHINES = {"AMD64": "x86_64", "arm64": "aarch64"}
 """Linux's names of processors for those of other systems."""
 
 
+_BUILT_TOGETHER = {"torch", "torchaudio", "torchvision"}
+"""PyTorch, and packages that go with the same build of it only."""
+
+
 def fetch_torch(requirements: Path, folder: Path, index: str, say: Say) -> None:
-    """Put the wheel for the pin of torch in the file `requirements` into `folder`.
+    """Put the wheels for the pins of PyTorch in the file `requirements` into `folder`, which is made.
 
     Args:
         index: Where to look; "" for where pip's configuration says.
@@ -31,10 +34,10 @@ def fetch_torch(requirements: Path, folder: Path, index: str, say: Say) -> None:
     Raises:
         ConfigurationError: pip finds none, or only one for CUDA.
     """
-    pins = requirements.read_text(encoding="utf-8").splitlines()
-    [pin] = [pin for pin in pins if package_name(pin) == TORCH]
-    say(f"looking for a build of {pin} without CUDA")
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if package_name(line) in _BUILT_TOGETHER]
+    say(f"looking for builds of {' and '.join(pins)} without CUDA")
     machine = _MACHINES.get(platform.machine(), platform.machine())
     folder.mkdir()
-    wheel = fetch_torch_without_cuda(pin, PYTHON, [f"{kind}_{machine}" for kind in _LINUX], folder, index, say=say)
-    say(f"taking {wheel.name}")
+    for wheel in fetch_torch_without_cuda(pins, PYTHON, [f"{kind}_{machine}" for kind in _LINUX], folder, index, say=say):
+        say(f"taking {wheel.name}")

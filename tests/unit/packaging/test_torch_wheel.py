@@ -10,7 +10,7 @@ import pytest
 from jubako.errors import ConfigurationError
 from jubako.packaging.locks import lock_for, pins
 from jubako.packaging.torch_wheel import fetch_torch
-from tests.torch_index import index_with_torch
+from tests.torch_index import ANYWHERE, index_with_torch
 
 CUDA = "Requires-Dist: nvidia-cublas==13.1; platform_system == 'Linux'\n"
 LOCK = pins(lock_for("torch", "cpu"))
@@ -42,6 +42,16 @@ def test_it_is_the_build_for_the_python_and_the_system_of_images(requirements: P
     expected = f"torch-{VERSION}+cpu-{tags[1]}.whl"
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == [expected]
     assert said[-1] == f"taking {expected}"
+
+
+def test_what_is_built_with_it_comes_with_it(requirements: Path, tmp_path: Path) -> None:
+    index_with_torch(tmp_path / "index", version=f"{VERSION}+cpu")
+    index = index_with_torch(tmp_path / "index", version="0.28.0+cpu", name="torchvision")
+    with requirements.open("a") as file:
+        file.write("torchvision==0.28.0\n")
+    fetch_torch(requirements, tmp_path / "wheels", index, lambda line: None)
+    found = [path.name for path in sorted((tmp_path / "wheels").iterdir())]
+    assert found == [f"torch-{VERSION}+cpu-{ANYWHERE}.whl", f"torchvision-0.28.0+cpu-{ANYWHERE}.whl"]
 
 
 def test_a_build_for_cuda_is_refused(requirements: Path, tmp_path: Path) -> None:
