@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 import re
 import socket
 import subprocess
@@ -58,12 +59,14 @@ class Recording(grpc.GenericRpcHandler):
         self._refusals = list(refusals)
         self.metadata: list[dict[str, str | bytes]] = []
         self.times: list[float] = []
+        self.asked = asyncio.Event()
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         return grpc.unary_unary_rpc_method_handler(self._answer)
 
     async def _answer(self, request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         self.times.append(time.monotonic())
+        self.asked.set()
         self.metadata.append(dict(context.invocation_metadata() or ()))
         if self._refusals:
             code, wait_s = self._refusals.pop(0)
@@ -118,6 +121,24 @@ async def test_a_wait_that_is_longer_than_the_deadline_is_not_begun() -> None:
             await client.models(timeout_s=20)
     assert refused.value.retry_after_s == 100.0
     assert len(handler.times) == 1
+
+
+async def test_a_stream_that_is_closed_while_it_waits_is_not_begun_again() -> None:
+    handler = Recording((grpc.StatusCode.UNAVAILABLE, 0.5))
+    async with served(handler) as client:
+        stream = await client.chat("model", "hello", stream=True)
+        first = asyncio.ensure_future(anext(stream, None))
+        await asyncio.wait_for(handler.asked.wait(), 20)
+        await asyncio.sleep(0.1)
+        await stream.close()
+        assert await first is None
+    assert len(handler.times) == 1
+
+
+@pytest.mark.parametrize("timeout_s", [1e12, math.inf])
+async def test_any_time_may_be_a_number(timeout_s: float) -> None:
+    async with served(Recording()) as client:
+        assert await client.models(timeout_s=timeout_s) == []
 
 
 async def test_changes_are_made_once() -> None:
@@ -335,6 +356,8 @@ def test_a_full_queue_is_asked_again(make_server: ServerFactory, repository: Rep
 async def test_what_is_left_frees_its_place(make_server: ServerFactory, repository: Repository) -> None:
     with make_server(repository(echo=SLOW_ECHO)) as server:
         async with AsyncClient(f"127.0.0.1:{server.grpc_port}", retries=0, timeout_s=30) as client:
+            async for _ in await client.chat("echo", "word " * 1000, stream=True):
+                break
             stream = await client.chat("echo", "word " * 1000, stream=True)
             await anext(stream)
             await stream.close()

@@ -11,6 +11,8 @@ from jubako_client.errors import DeadlineExceeded, InstanceLost, JubakoError, Ov
 
 FIRST_DELAY_S: Final = 0.2
 LONGEST_DELAY_S: Final = 10.0
+LONGEST_TIMEOUT_S: Final = 1e8
+"""Three years. What gRPC takes has a bound, beyond which it means a time that has passed."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Patience:
 
     def remaining_s(self) -> float | None:
         """Seconds until the deadline, at least none; None without one."""
-        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+        return None if self.deadline is None else min(max(self.deadline - time.monotonic(), 0.0), LONGEST_TIMEOUT_S)
 
     def delay_s(self, error: JubakoError) -> float | None:
         """Seconds to wait before the call is made again after `error`; None where it is not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 import grpc
@@ -93,6 +94,12 @@ class AsyncStream(Generic[D, A], AsyncIterator[D]):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def __del__(self) -> None:
+        # One that is left in the middle and forgotten, as by a break out of its loop.
+        if not getattr(self, "_closed", True):
+            with suppress(RuntimeError):  # what it ran on has ended, and so has it
+                self._call.cancel()
+
     async def _recover(self, error: grpc.RpcError) -> None:
         """Begin again, if nothing has come yet and it makes sense."""
         if self._closed:
@@ -103,5 +110,7 @@ class AsyncStream(Generic[D, A], AsyncIterator[D]):
             self._closed = True
             raise meant from None
         await asyncio.sleep(delay_s)
+        if self._closed:
+            return
         self._call = self._begin(self._patience.remaining_s())
         self._coming = aiter(self._call)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 import grpc
@@ -95,6 +96,12 @@ class Stream(Generic[D, A], Iterator[D]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        # One that is left in the middle and forgotten, as by a break out of its loop.
+        if not getattr(self, "_closed", True):
+            with suppress(RuntimeError):  # what it ran on has ended, and so has it
+                self._call.cancel()
+
     def _recover(self, error: grpc.RpcError) -> None:
         """Begin again, if nothing has come yet and it makes sense."""
         if self._closed:
@@ -105,5 +112,7 @@ class Stream(Generic[D, A], Iterator[D]):
             self._closed = True
             raise meant from None
         time.sleep(delay_s)
+        if self._closed:
+            return
         self._call = self._begin(self._patience.remaining_s())
         self._coming = iter(self._call)
