@@ -78,6 +78,7 @@ def dockerfile(declared: Declared, *, weights: bool, brings_uv: bool, secrets: I
     names = sorted(secrets)
     text = (Path(__file__).parent / "Dockerfile.j2").read_text(encoding="utf-8")
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - it is no HTML
+    environment.filters["quoted"] = _quoted
     template = environment.from_string(text)
     return template.render(
         base_image=declared.base_image,
@@ -102,6 +103,11 @@ def dockerfile(declared: Declared, *, weights: bool, brings_uv: bool, secrets: I
 def index_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What `environment` says of package indexes: it may hold passwords, and goes into no file of an image."""
     return {name: value for name, value in environment.items() if value and _INDEX_SETTING.fullmatch(name)}
+
+
+def _quoted(value: str) -> str:
+    """`value` as ENV and LABEL take it, literally; there are no line breaks in them, so those are spaces."""
+    return '"' + re.sub(r'(["$\\])', r"\\\1", " ".join(value.splitlines())) + '"'
 
 
 def _export(name: str, names: Iterable[str]) -> str:

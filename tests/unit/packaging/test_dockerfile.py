@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from jubako.packaging.dockerfile import Declared, dockerfile, index_settings
 
@@ -68,6 +69,12 @@ def test_commands_variables_and_labels_of_the_bento_are_in_it() -> None:
     [variables] = [step for step in last_stage(text) if step.startswith("ENV")]
     assert 'ONE="a \\"quoted\\" word"' in variables
     assert re.search(r'^LABEL\s+jubako.model="smollm2"$', last_stage(text)[-1])
+
+
+def test_variables_and_labels_are_taken_literally() -> None:
+    value = "<it's> & 'R&D' costs $HOME, \\ too"
+    text = dockerfile(replace(DECLARED, labels={"x": value}), weights=False, brings_uv=True, secrets=[])
+    assert last_stage(text)[-1].split("=", 1)[1] == "\"<it's> & 'R&D' costs \\$HOME, \\\\ too\""
 
 
 def test_settings_of_indexes_are_secrets_that_only_installations_see() -> None:
