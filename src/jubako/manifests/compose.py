@@ -49,7 +49,7 @@ def _service(workload: Workload) -> Object:
         "environment": variables(workload),
         "env_file": [workload.env_secret] if workload.env_secret else None,
         "ports": [f"127.0.0.1:{port}:{port}" for port in (HTTP_PORT, GRPC_PORT)],
-        "tmpfs": [TMP],
+        "tmpfs": [f"{TMP}:exec"],  # engines load the kernels that they compile there, which Docker would forbid
         "volumes": _volumes(workload) or None,
         "secrets": [{"source": KEYS, "target": f"{API_KEYS}/{API_KEYS_FILE}"}] if workload.api_keys_secret else None,
         "stop_grace_period": f"{stop_within_s(workload)}s",

@@ -48,7 +48,7 @@ def test_nothing_of_the_container_is_privileged_or_writable(workload: Make) -> N
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["tmpfs"] == ["/tmp"]
+    assert service["tmpfs"] == ["/tmp:exec"]
     assert "volumes" not in service
     assert service["stop_grace_period"] == "40s"
 
