@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
+import re
 import tempfile
 from pathlib import Path
 
 from jubako.environments.uv import Say
 from jubako.errors import ConfigurationError
-from jubako.packaging.layers import Tool
 from jubako.packaging.program import follow
+from jubako.packaging.tool import Tool
+
+_DIGEST = re.compile(r": digest: (sha256:[0-9a-f]{64})")
+"""In the last line of ``docker push``: ``TAG: digest: sha256:... size: 1234``."""
 
 
 def push_image(image: str, tool: Tool, say: Say, *, plain_http: bool = False) -> str:
@@ -23,21 +26,25 @@ def push_image(image: str, tool: Tool, say: Say, *, plain_http: bool = False) ->
     Raises:
         ConfigurationError: it can't be pushed; why is in what the tool said.
     """
+    if tool == "docker":
+        return _push_with_docker(image, say)
     with tempfile.TemporaryDirectory(prefix="jubako-push-") as temporary:
         folder = Path(temporary)
-        if tool == "docker":
-            follow(["docker", "push", image], folder=folder, say=say, variables={})
-            return _docker_digest(image)
         options = ["--digestfile", str(folder / "digest"), *(["--tls-verify=false"] if plain_http else [])]
         follow([tool, "push", *options, image], folder=folder, say=say, variables={})
         return (folder / "digest").read_text(encoding="utf-8").strip()
 
 
-def _docker_digest(image: str) -> str:
-    command = ["docker", "image", "inspect", "--format", "{{range .RepoDigests}}{{println .}}{{end}}", image]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell reads these arguments
-    name = image.rpartition(":")[0]
-    for line in done.stdout.splitlines():
-        if line.startswith(f"{name}@"):
-            return line.partition("@")[2]
+def _push_with_docker(image: str, say: Say) -> str:
+    # `docker image inspect` names a digest for every push of the same image, and Docker Hub's without their registry.
+    lines: list[str] = []
+
+    def listen(line: str) -> None:
+        lines.append(line)
+        say(line)
+
+    follow(["docker", "push", image], folder=Path.cwd(), say=listen, variables={})
+    for line in reversed(lines):
+        if found := _DIGEST.search(line):
+            return found[1]
     raise ConfigurationError(f"Docker does not say which digest {image} has in the registry.")
