@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -18,13 +17,16 @@ from jubako.cli.environment import TorchIndex
 from jubako.cli.repository import RepositoryOption
 from jubako.cli.terminal import USAGE, err, out, sentences
 from jubako.errors import ConfigurationError
-from jubako.packaging.layers import Layer, Tool, layers_of
+from jubako.packaging.layers import Layer, layers_of
 from jubako.packaging.locks import Variant
+from jubako.packaging.tool import Tool, working_tool
 from jubako.packaging.weights import WeightsMode
 from jubako.paths import bentoml_home
 from jubako.repository.cache import human_size
 
-TOOLS: Sequence[Tool] = ("podman", "docker", "buildah")
+BuilderOption = Annotated[
+    Tool | None, typer.Option("--backend", show_default=False, help="What builds it. Default: the first that works.")
+]
 
 
 def containerize(
@@ -34,9 +36,7 @@ def containerize(
         list[str] | None,
         typer.Option("--tag", "-t", metavar="IMAGE", show_default=False, help="The image's name. Default: the tag of the bento."),
     ] = None,
-    tool: Annotated[
-        Tool | None, typer.Option("--backend", show_default=False, help="What builds it. Default: the first that is installed.")
-    ] = None,
+    tool: BuilderOption = None,
     weights: Weights = "baked",
     artifacts: Artifacts = None,
     variant: VariantOption = None,
@@ -49,7 +49,7 @@ def containerize(
     HTTP and 50051 for gRPC. What the environment says of package indexes is used as secrets of the build.
     """
     with sentences(USAGE):
-        chosen = tool or installed()
+        chosen = working_tool(tool)
     names = make_image(
         name,
         image or [],
@@ -97,20 +97,6 @@ def make_image(
         if tool != "buildah":  # which does not say what its layers are
             err.print(_table(layers_of((names or [tag])[0], tool)))
     return names or [tag]
-
-
-def installed() -> Tool:
-    """The first of them that is there.
-
-    Raises:
-        ConfigurationError: none is.
-    """
-    for tool in TOOLS:
-        if shutil.which(tool):
-            return tool
-    raise ConfigurationError(
-        f"Images are built by {', '.join(TOOLS[:-1])} or {TOOLS[-1]}, and none is installed. Install podman."
-    )
 
 
 def _is_bento(name: str) -> bool:

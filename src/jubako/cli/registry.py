@@ -12,7 +12,7 @@ from rich.text import Text
 from jubako.backends.declarations import BACKENDS
 from jubako.cli.artifact import is_reference, push_version, reference_of
 from jubako.cli.build import VariantOption
-from jubako.cli.containerize import installed, make_image
+from jubako.cli.containerize import BuilderOption, make_image
 from jubako.cli.environment import TorchIndex
 from jubako.cli.repository import PlainHttp, RepositoryOption, find_version
 from jubako.cli.sbom import attach_bill
@@ -22,6 +22,7 @@ from jubako.oci.reference import SCHEME, parse_reference
 from jubako.packaging.locks import Variant
 from jubako.packaging.push import push_image
 from jubako.packaging.sbom import contents_of
+from jubako.packaging.tool import Tool, working_tool
 from jubako.repository.cache import Cache
 from jubako.repository.repository import read_repository
 from jubako.settings import load_settings
@@ -38,6 +39,7 @@ def push(
     ],
     *,
     plain_http: PlainHttp = False,
+    tool: BuilderOption = None,
     variant: VariantOption = None,
     torch_index: TorchIndex = "",
     repository: RepositoryOption = None,
@@ -49,11 +51,11 @@ def push(
     beside it; a bento's tag does for MODEL. Only what the registry lacks is sent.
     """
     if not is_reference(target):
-        _push_image(model, target, plain_http, variant=variant, torch_index=torch_index, repository=repository)
+        _push_image(model, target, tool, plain_http, variant=variant, torch_index=torch_index, repository=repository)
         return
     with sentences(USAGE):
-        if variant is not None or torch_index:
-            raise ConfigurationError("An artifact has no packages: --variant and --torch-index are for images.")
+        if tool is not None or variant is not None or torch_index:
+            raise ConfigurationError("--backend, --variant and --torch-index are for images, and oci:// pushes an artifact.")
         reference = reference_of(target, plain_http)
         settings = load_settings({"repository": str(repository)} if repository else {}).settings
     with sentences():
@@ -63,11 +65,18 @@ def push(
 
 
 def _push_image(
-    model: str, target: str, plain_http: bool, *, variant: Variant | None, torch_index: str, repository: Path | None
+    model: str,
+    target: str,
+    wanted: Tool | None,
+    plain_http: bool,
+    *,
+    variant: Variant | None,
+    torch_index: str,
+    repository: Path | None,
 ) -> None:
     with sentences(USAGE):
         reference = parse_reference(SCHEME + target)
-        tool = installed()
+        tool = working_tool(wanted)
     make_image(model, [target], tool, variant=variant, torch_index=torch_index, repository=repository)
     with sentences():
         digest = push_image(target, tool, lambda line: err.print(Text(line, "dim")), plain_http=plain_http)

@@ -9,7 +9,6 @@ import typer
 from rich.text import Text
 
 from jubako.cli.artifact import reference_of
-from jubako.cli.containerize import installed
 from jubako.cli.repository import PlainHttp
 from jubako.cli.terminal import USAGE, out, sentences
 from jubako.errors import ConfigurationError
@@ -17,8 +16,8 @@ from jubako.oci.credentials import find_credentials
 from jubako.oci.reference import Reference
 from jubako.oci.referrers import attach
 from jubako.oci.remote import RemoteRepository
-from jubako.packaging.layers import Tool
 from jubako.packaging.sbom import FILE_NAME, MEDIA_TYPE, Contents, bill_of_materials, contents_of
+from jubako.packaging.tool import Tool, working_tool
 
 
 def sbom(
@@ -36,13 +35,13 @@ def sbom(
     plain_http: PlainHttp = False,
     tool: Annotated[
         Tool | None,
-        typer.Option("--backend", show_default=False, help="Who has the image. Default: the first that is installed."),
+        typer.Option("--backend", show_default=False, help="Who has the image. Default: the first that works."),
     ] = None,
     file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it here.", show_default=False)] = None,
 ) -> None:
     """Print what is in an image as a bill of materials, CycloneDX in JSON: Debian's packages, Python's, and the models."""
     with sentences(USAGE):
-        chosen = tool or installed()
+        chosen = working_tool(tool)
         if chosen == "buildah":
             raise ConfigurationError("buildah runs no images: say --backend podman or --backend docker.")
         reference = reference_of(target, plain_http) if target else None

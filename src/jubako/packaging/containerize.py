@@ -17,8 +17,8 @@ from bentoml.exceptions import NotFound
 from jubako.environments.uv import Say, uv_program
 from jubako.errors import ConfigurationError
 from jubako.packaging.dockerfile import CODE, FRAMEWORK, UV, WEIGHTS, WHEELS, Declared, dockerfile, index_settings
-from jubako.packaging.layers import Tool
 from jubako.packaging.program import follow
+from jubako.packaging.tool import Tool
 from jubako.packaging.torch_wheel import fetch_torch
 from jubako.packaging.weights import STORED
 
@@ -77,7 +77,7 @@ def containerize(tag: str, names: Sequence[str], tool: Tool, say: Say, *, torch_
             **_options(tool),
         }
         command = [builder.binary, *builder.build_cmd, *builder.construct_build_args(**options)]
-        follow(command, folder=folder, say=say, variables={"DOCKER_BUILDKIT": "1"})
+        follow(command, folder=folder, say=say, variables=_variables(tool))
 
 
 def labels_of(labels: Mapping[str, str], tag: str) -> dict[str, str]:
@@ -90,9 +90,21 @@ def labels_of(labels: Mapping[str, str], tag: str) -> dict[str, str]:
 def _options(tool: Tool) -> dict[str, object]:
     if tool == "docker":
         return {}
-    # Docker's format has health checks, the OCI's has none. Equal files make equal layers, whenever they were written.
-    options: dict[str, object] = {"format": "docker", "timestamp": os.environ.get("SOURCE_DATE_EPOCH", "0")}
+    # Docker's format has health checks, the OCI's has none.
+    options: dict[str, object] = {"format": "docker", "timestamp": _epoch()}
     return options | {"layers": True} if tool == "buildah" else options
+
+
+def _variables(tool: Tool) -> dict[str, str]:
+    if tool != "docker":
+        return {"DOCKER_BUILDKIT": "1"}
+    # With attestations, what is pushed would be an index, and its digest would not be the image's.
+    return {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "SOURCE_DATE_EPOCH": _epoch()}
+
+
+def _epoch() -> str:
+    """The time of every file in a layer, so that equal files make equal layers, whenever they were written."""
+    return os.environ.get("SOURCE_DATE_EPOCH", "0")
 
 
 def _set_apart(folder: Path) -> None:

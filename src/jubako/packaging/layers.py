@@ -9,9 +9,7 @@ from typing import Literal
 
 from jubako.errors import ConfigurationError
 from jubako.packaging.dockerfile import BENTO
-
-Tool = Literal["podman", "docker", "buildah"]
-"""What builds images."""
+from jubako.packaging.tool import Tool
 
 Part = Literal["base", "system", "packages", "weights", "jubako", "code"]
 """What of an image a layer is. `base` is the image under ours, `system` what was added to that, `code` the bento without weights

@@ -17,7 +17,7 @@ from msgspec import Struct
 from jubako import __version__
 from jubako.errors import ConfigurationError
 from jubako.packaging.installed import LONGEST_LICENCE
-from jubako.packaging.layers import Tool
+from jubako.packaging.tool import Tool
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 """Of the document, and the type of the artifact that it is in a registry."""
