@@ -12,7 +12,7 @@ import httpx
 from tests.e2e.machine import Machine
 from tests.serving import free_port
 
-LOCKED_DOWN = ("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp:rw", "--cap-drop=all", "--security-opt=no-new-privileges")
+LOCKED_DOWN = ("--read-only", "--tmpfs=/tmp:rw", "--cap-drop=all", "--security-opt=no-new-privileges")
 BOUNDS = ("--memory=1g", "--pids-limit=256")
 START_TIMEOUT_S = 120.0
 
@@ -21,12 +21,20 @@ class Container:
     """Use as a context manager: it is removed on leaving.
 
     Args:
-        options: More of podman's, such as mounts.
+        options: More of the tool's, such as mounts.
         network: ``podman`` is one of its own, with its ports published; ``host`` is this machine's.
     """
 
-    def __init__(self, machine: Machine, image: str, *options: str, network: Literal["podman", "host"] = "podman") -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        image: str,
+        *options: str,
+        network: Literal["podman", "host"] = "podman",
+        tool: Literal["podman", "docker"] = "podman",
+    ) -> None:
         self.machine = machine
+        self.tool = tool
         self.image = image
         self.options = options
         self.network = network
@@ -54,7 +62,8 @@ class Container:
             ports = ["--env=JUBAKO_HOST=127.0.0.1", f"--env=JUBAKO_PORT={self.port}", f"--env=JUBAKO_GRPC_PORT={self.grpc_port}"]
         else:
             ports = [f"--publish=127.0.0.1:{self.port}:3000", f"--publish=127.0.0.1:{self.grpc_port}:50051"]
-        command = ["podman", "run", "--detach", f"--network={self.network}", *ports, *BOUNDS, *LOCKED_DOWN, *self.options]
+        bounds = [*BOUNDS, *LOCKED_DOWN, *(["--read-only-tmpfs=false"] if self.tool == "podman" else [])]
+        command = [self.tool, "run", "--detach", f"--network={self.network}", *ports, *bounds, *self.options]
         begun = time.monotonic()
         self.id = self.machine.run(*command, self.image)
         self._wait_until_ready(begun + START_TIMEOUT_S)
@@ -62,16 +71,17 @@ class Container:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.machine.try_to_run(["podman", "rm", "--force", "--time=1", self.id])
+        self.machine.try_to_run([self.tool, "kill", self.id])
+        self.machine.try_to_run([self.tool, "rm", "--force", self.id])
 
     @property
     def state(self) -> dict[str, Any]:
-        """What podman knows of its process, such as ``ExitCode``."""
-        return dict(json.loads(self.machine.run("podman", "inspect", "--format={{json .State}}", self.id)))
+        """What the tool knows of its process, such as ``ExitCode``."""
+        return dict(json.loads(self.machine.run(self.tool, "inspect", "--format={{json .State}}", self.id)))
 
     @property
     def log(self) -> str:
-        ran = self.machine.try_to_run(["podman", "logs", self.id])
+        ran = self.machine.try_to_run([self.tool, "logs", self.id])
         return ran.stdout + ran.stderr
 
     def get(self, path: str) -> httpx.Response:
@@ -79,11 +89,11 @@ class Container:
 
     def run(self, *command: str) -> str:
         """Run it inside, and return what it prints."""
-        return self.machine.run("podman", "exec", self.id, *command)
+        return self.machine.run(self.tool, "exec", self.id, *command)
 
     def stop(self, timeout_s: int = 40) -> int:
         """SIGTERM, and SIGKILL if that was not enough; returns the exit status."""
-        self.machine.run("podman", "stop", f"--time={timeout_s}", self.id)
+        self.machine.run(self.tool, "stop", "-t", str(timeout_s), self.id)
         return int(self.state["ExitCode"])
 
     def _wait_until_ready(self, deadline: float) -> None:

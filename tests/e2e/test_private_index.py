@@ -29,13 +29,17 @@ class Model:
 """
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("private") / "repository"
+def write_repository(root: Path) -> Path:
+    """With one model, `marked`, which adds the package's number to `x`."""
     (root / "marked" / "1").mkdir(parents=True)
     (root / "marked" / "model.yaml").write_text(MODEL_YAML)
     (root / "marked" / "1" / "model.py").write_text(MODEL_CODE)
     return root
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_repository(tmp_path_factory.mktemp("private") / "repository")
 
 
 def test_the_package_is_there_and_the_password_is_not(
