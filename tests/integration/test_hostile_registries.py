@@ -88,6 +88,18 @@ def test_a_manifest_that_is_none(reply: Reply, message: str) -> None:
         remote.manifest("1")
 
 
+@pytest.mark.parametrize("media_type", [MANIFEST, INDEX])
+def test_what_may_be_read_in_two_ways_is_refused(media_type: str) -> None:
+    config = f'{{"mediaType": "x", "digest": "{BLOB.digest}", "size": 2}}'
+    both = f'{{"schemaVersion": 2, "config": {config}, "layers": [], "manifests": [{config}]}}'.encode()
+    reply = Reply(body=both, headers={"content-type": media_type})
+    with (
+        opened(lambda request: reply) as (remote, _),
+        pytest.raises(ConfigurationError, match="is both a manifest and an index"),
+    ):
+        remote.manifest("1")
+
+
 def test_an_index_of_itself_ends() -> None:
     entry = {"mediaType": INDEX, "digest": f"sha256:{'0' * 64}", "size": 10}
     index = f'{{"schemaVersion": 2, "manifests": [{str(entry).replace(chr(39), chr(34))}]}}'.encode()

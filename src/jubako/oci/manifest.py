@@ -90,6 +90,14 @@ class Index(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     annotations: dict[str, str] = {}
 
 
+class _Kinds(Struct):
+    """What tells an index from a manifest."""
+
+    manifests: msgspec.Raw | UnsetType = UNSET
+    config: msgspec.Raw | UnsetType = UNSET
+    layers: msgspec.Raw | UnsetType = UNSET
+
+
 def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
@@ -116,6 +124,17 @@ def decoded(content: bytes, kind: type[T], what: str) -> T:
         return msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError as error:
         raise ConfigurationError(f"{what} can't be read: {error}.") from None
+
+
+def check_one_kind(content: bytes, what: str) -> None:
+    """See to it that `content` can't be read as a manifest by one tool and as an index by another (CVE-2021-41190).
+
+    Raises:
+        ConfigurationError: it can, or is neither.
+    """
+    kinds = decoded(content, _Kinds, what)
+    if kinds.manifests is not UNSET and (kinds.config is not UNSET or kinds.layers is not UNSET):
+        raise ConfigurationError(f"{what} is both a manifest and an index, so it can't be told what it holds.")
 
 
 def for_this_machine(manifests: Sequence[Descriptor], what: str) -> Descriptor:

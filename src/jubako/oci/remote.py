@@ -21,6 +21,7 @@ from jubako.oci.manifest import (
     Descriptor,
     Index,
     Manifest,
+    check_one_kind,
     decoded,
     described,
     digest_of,
@@ -128,19 +129,24 @@ class RemoteRepository:
             NotThere: there is none.
             ConfigurationError: it is not to be had, or is damaged.
         """
-        document = self.document(wanted)
         what = f"The manifest {wanted} of {self}"
+        document = self._document_of(MANIFESTS | INDEXES, wanted, what)
         if document.descriptor.media_type in INDEXES:
             chosen = for_this_machine(decoded(document.content, Index, what).manifests, f"{self}, as {wanted},")
-            document = self.document(chosen.digest)
-        if document.descriptor.media_type not in MANIFESTS:
-            raise ConfigurationError(f"{what} is of a type that is not known: {document.descriptor.media_type!r}.")
+            document = self._document_of(MANIFESTS, chosen.digest, what)
         manifest = decoded(document.content, Manifest, what)
         if manifest.media_type not in {"", document.descriptor.media_type}:
             raise ConfigurationError(
                 f"{what} says that it is {manifest.media_type!r}, but the registry says {document.descriptor.media_type!r}."
             )
         return document.descriptor, manifest
+
+    def _document_of(self, types: Set[str], wanted: str, what: str) -> Document:
+        document = self.document(wanted)
+        if document.descriptor.media_type not in types:
+            raise ConfigurationError(f"{what} is of a type that is not known: {document.descriptor.media_type[:100]!r}.")
+        check_one_kind(document.content, what)
+        return document
 
     def put(self, content: bytes, media_type: str, tag: str | None = None) -> Answer:
         """Push a manifest or index, all of whose blobs must be there, under its tag, or under its digest alone.
