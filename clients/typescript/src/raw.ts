@@ -182,7 +182,7 @@ function parameter(value: Parameter): MessageInitShape<typeof InferParameterSche
     case "boolean":
       return { parameterChoice: { case: "boolParam", value } };
     case "bigint":
-      return { parameterChoice: { case: "int64Param", value } };
+      return { parameterChoice: { case: value < 2n ** 63n ? "int64Param" : "uint64Param", value } };
     case "number":
       return Number.isSafeInteger(value)
         ? { parameterChoice: { case: "int64Param", value: BigInt(value) } }

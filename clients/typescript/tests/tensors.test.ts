@@ -77,6 +77,13 @@ test("a large tensor", async () => {
   assert.deepEqual(OUTPUT0?.data, data);
 });
 
+test("parameters of all kinds, up to the largest", async () => {
+  const input: TensorInput = { datatype: "FP32", shape: [1, 3], data: [1, 2, 3] };
+  const parameters = { text: "é", share: 0.5, flag: true, count: 3, least: -(2n ** 63n), most: 2n ** 64n - 1n };
+  const { OUTPUT0 } = await client.infer("identity:1", { INPUT0: input }, { parameters });
+  assert.deepEqual(OUTPUT0?.data, Float32Array.of(1, 2, 3));
+});
+
 test("any number of answers", async () => {
   const pieces: number[] = [];
   for await (const { OUT } of client.inferStream("repeat", { IN: { datatype: "INT32", shape: [3], data: [3, 1, 2] } })) {
