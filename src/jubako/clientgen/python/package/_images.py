@@ -63,8 +63,7 @@ def _opened(interface: Interface, tensor: Tensor, image: AnyImage) -> Image.Imag
     """A picture that is upright and whole in memory."""
     given = image if isinstance(image, Image.Image) else BytesIO(_in_file(image))
     try:
-        opened = given if isinstance(given, Image.Image) else Image.open(given)
-        upright = ImageOps.exif_transpose(opened)
+        upright = ImageOps.exif_transpose(given if isinstance(given, Image.Image) else Image.open(given))
         upright.load()
     except (OSError, SyntaxError, ValueError) as error:
         shown = "what came" if isinstance(image, (Image.Image, bytes)) else repr(fspath(image))
@@ -75,7 +74,8 @@ def _opened(interface: Interface, tensor: Tensor, image: AnyImage) -> Image.Imag
 def _converted(interface: Interface, tensor: Tensor, image: Image.Image, mode: str) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow would cut off whatever is above 255.
-        raise wrong(interface, tensor, f"takes 8 bits a channel, and a picture of the mode {image.mode!r} came. Scale it to them")
+        what = f"takes 8 bits a channel, and a picture of the mode {image.mode!r} came. Bring its values to 0 to 255"
+        raise wrong(interface, tensor, what)
     # Straight to other modes some kinds of transparency give warnings.
     return (image.convert("RGBA") if image.has_transparency_data else image).convert(mode)
 
