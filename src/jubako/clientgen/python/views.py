@@ -109,17 +109,18 @@ class TensorView:
         return self.spec.content == "image"
 
     @property
-    def is_one_image(self) -> bool:
-        """Whether it is a single picture, and not several."""
-        return self.is_image and not self.batched and (self.spec.datatype == "UINT8" or self.spec.shape in ([], [1]))
+    def image_depth(self) -> int:
+        """In how many lists a picture is; a last dimension of 1 needs none."""
+        of_files = len(self.spec.shape) - (self.spec.shape[-1:] == [1]) if self.spec.datatype == "BYTES" else 0
+        return self.batched + of_files
 
     @property
     def image_types(self) -> list[str]:
         """The types of pictures that it takes, in the package's module of images."""
         if not self.is_image:
             return []
-        lists = not self.is_one_image or self.spec.datatype == "BYTES"
-        return ["AnyImage"] * self.is_one_image + ["AnyImages"] * lists
+        lists = self.image_depth > 0 or self.spec.datatype == "BYTES"
+        return ["AnyImage"] * (self.image_depth == 0) + ["AnyImages"] * lists
 
     @property
     def list_types(self) -> list[str]:
@@ -144,7 +145,7 @@ class TensorView:
         if self.label_constant:
             text += f" {self.label_constant} names its classes."
         if self.is_image:
-            text += f" {_PICTURE if self.is_one_image else _PICTURES}"
+            text += f" {_PICTURES if self.image_depth else _PICTURE}"
         beginning = f"{self.identifier}: "
         return beginning + prose(text, margin + 4, first=margin + len(beginning))
 
@@ -152,8 +153,7 @@ class TensorView:
     def example(self) -> str:
         """What the model takes: an array, or where it wants pictures their files."""
         if self.is_image:
-            depth = self.batched + (self.spec.datatype == "BYTES" and self.spec.shape not in ([], [1]))
-            return "[" * depth + '"picture.png"' + "]" * depth
+            return "[" * self.image_depth + '"picture.png"' + "]" * self.image_depth
         shape = [1 if size == -1 else size for size in ([1, *self.spec.shape] if self.batched else self.spec.shape)]
         shown = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
         if self.spec.datatype == "BYTES":
