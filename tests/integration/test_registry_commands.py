@@ -152,8 +152,12 @@ def test_another_version_joins_an_entry(jubako: Jubako, target: str, tmp_path: P
         assert "note:" not in pulled.stderr
     assert sorted(path.name for path in (tmp_path / "taken/chat").iterdir()) == ["1", "2", "model.yaml", "t.jinja"]
     again = jubako("pull", f"{target}:2", "--into", "taken")
-    assert again.returncode == 1
-    assert "has chat:2 already. To take it anew, remove taken/chat/2." in again.stderr
+    assert (again.returncode, again.stdout) == (0, "chat:2  taken/chat/2\n")
+    assert "taken/chat/2 was there already." in again.stderr
+    (tmp_path / "taken/chat/2/version.yaml").write_text("source: w.gguf\n")
+    other = jubako("pull", f"{target}:2", "--into", "taken")
+    assert other.returncode == 1
+    assert "has another chat:2 already. To take this one, remove taken/chat/2." in other.stderr
     shutil.rmtree(tmp_path / "taken/chat/2")
     (tmp_path / "taken/chat/model.yaml").write_text("backend: echo\n")
     kept = jubako("pull", f"{target}:2", "--into", "taken")

@@ -77,6 +77,8 @@ def pull_artifact(reference: Reference, into: Path | None, cache: Cache) -> None
     files = cache.find(str(source))
     assert files is not None
     added = add_entry(Fetched(pinned, model, weights_folder, files.files), cache, into)
+    if added.present:
+        remark(f"{added.folder} was there already.")
     if added.kept:
         remark(f"{into / added.name} was there, with other files than the artifact's. They were left as they are.")
     _prepare(added, into, cache)

@@ -29,12 +29,14 @@ class Added:
 
     Attributes:
         kept: The entry was there, and its own files were left as they are although the artifact has others.
+        present: The version was there already, the same.
     """
 
     name: str
     number: int
     folder: Path
     kept: bool
+    present: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def add_entry(artifact: Fetched, cache: Cache, repository: Path) -> Added:
         repository: Made if it is not there.
 
     Raises:
-        ConfigurationError: the artifact holds no entry, or the repository has that version already.
+        ConfigurationError: the artifact holds no entry, or the repository has another version of that number.
     """
     return _Addition(artifact, cache, repository).add()
 
@@ -88,15 +90,14 @@ class _Addition:
 
     def add(self) -> Added:
         folder = self.entry / str(self.number)
-        if folder.exists():
-            raise ConfigurationError(
-                f"{self.repository} has {self.name}:{self.number} already. To take it anew, remove {folder}."
-            )
         try:
+            if folder.exists():
+                self._check_same(folder)
+                return Added(self.name, self.number, folder, kept=not self._holds(self.entry, self.general), present=True)
             self.repository.mkdir(parents=True, exist_ok=True)
             if is_entry(self.entry):
                 self._make(folder, self._write_version)
-                return Added(self.name, self.number, folder, kept=not self._is_same())
+                return Added(self.name, self.number, folder, kept=not self._holds(self.entry, self.general))
             self._make(self.entry, self._write_entry)
         except OSError as error:
             raise ConfigurationError(f"{self.entry} can't be written: {error.strerror or error}.") from error
@@ -119,13 +120,37 @@ class _Addition:
         self._write_version(folder / str(self.number))
 
     def _write_version(self, folder: Path) -> None:
-        inside = f"{self.artifact.weights_folder}/"
-        self._copy({path: file for path, file in self.particular.items() if not file.path.startswith(inside)}, folder)
+        self._copy(self._own_files(), folder)
         if self.artifact.weights_folder:
-            described = self.particular.get(VERSION_FILE)
-            said = Document.read(self.cache.blob(described.sha256)).fields if described else {}
-            fields = {**said, "source": str(RegistrySource(self.artifact.reference))}
-            (folder / VERSION_FILE).write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=200))
+            (folder / VERSION_FILE).write_bytes(self._description())
+
+    def _check_same(self, folder: Path) -> None:
+        """
+        Raises:
+            ConfigurationError: the version that is there is another one.
+        """
+        same = self._holds(folder, self._own_files())
+        if self.artifact.weights_folder:
+            file = folder / VERSION_FILE
+            same = same and file.is_file() and file.read_bytes() == self._description()
+        if not same:
+            raise ConfigurationError(
+                f"{self.repository} has another {self.name}:{self.number} already. To take this one, remove {folder}."
+            )
+
+    def _own_files(self) -> Mapping[str, StoredFile]:
+        """The files of the version that are copied, by their paths in it: neither weights, nor what says where they are."""
+        if not self.artifact.weights_folder:
+            return self.particular
+        inside = f"{self.artifact.weights_folder}/"
+        return {path: file for path, file in self.particular.items() if path != VERSION_FILE and not file.path.startswith(inside)}
+
+    def _description(self) -> bytes:
+        """The version.yaml of a version whose weights are elsewhere."""
+        described = self.particular.get(VERSION_FILE)
+        said = Document.read(self.cache.blob(described.sha256)).fields if described else {}
+        fields = {**said, "source": str(RegistrySource(self.artifact.reference))}
+        return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=200).encode()
 
     def _copy(self, files: Mapping[str, StoredFile], folder: Path) -> None:
         for path, file in files.items():
@@ -133,10 +158,10 @@ class _Addition:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.cache.blob(file.sha256), target)
 
-    def _is_same(self) -> bool:
-        """Whether the entry that is there has the files of the artifact."""
-        for path, file in self.general.items():
-            there = self.entry / path
+    def _holds(self, folder: Path, files: Mapping[str, StoredFile]) -> bool:
+        """Whether `folder` has these files."""
+        for path, file in files.items():
+            there = folder / path
             if not there.is_file() or there.read_bytes() != self.cache.blob(file.sha256).read_bytes():
                 return False
         return True
