@@ -59,6 +59,9 @@ ITEM_BYTES: Final[dict[str, int]] = {
 MAX_ELEMENTS: Final = 2**40
 """More elements are refused before anything is computed with them."""
 
+MAX_DIMENSIONS: Final = 32
+"""As over HTTP. The product of a great many takes minutes."""
+
 _DTYPES: Final[dict[str, np.dtype[np.generic]]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype(np.uint8),
@@ -192,8 +195,11 @@ def elements(shape: Sequence[int], name: str) -> int:
     """How many elements a tensor of this shape has.
 
     Raises:
-        InvalidRequest: a dimension is negative, or there are more than `MAX_ELEMENTS`.
+        InvalidRequest: a dimension is negative, or there are more than `MAX_ELEMENTS`, or too many dimensions.
     """
+    if len(shape) > MAX_DIMENSIONS:
+        sentence = f"The shape of {name!r} has {len(shape)} dimensions; a tensor has at most {MAX_DIMENSIONS}."
+        raise InvalidRequest(sentence, param=name)
     if any(size < 0 for size in shape):
         raise InvalidRequest(f"The shape {list(shape)} of {name!r} has a negative dimension.", param=name)
     count = math.prod(shape)

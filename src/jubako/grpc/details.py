@@ -19,6 +19,9 @@ DOMAIN: Final = "jubako"
 MODEL: Final = "jubako.Model"
 """The type of resource that a model is."""
 
+LONGEST: Final = 4000
+"""Characters of a text. Trailers hold no more, and what clients send is repeated in them."""
+
 _TYPES: Final = "type.googleapis.com/google.rpc."
 
 _BEFORE_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -62,7 +65,7 @@ def _duration(seconds: float) -> bytes:
 
 
 def _text(field: int, value: str) -> bytes:
-    return _bytes(field, value.encode("utf-8", "replace")) if value else b""
+    return _bytes(field, value[:LONGEST].encode("utf-8", "replace")) if value else b""
 
 
 def _bytes(field: int, value: bytes) -> bytes:

@@ -155,6 +155,13 @@ async def test_half_floats_are_raw(channel: grpc.aio.Channel, datatype: str) -> 
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].contents.fp32_contents.append(1)), "Use one of them"),
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].shape.__setitem__(0, -1)), "has a negative dimension"),
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].shape.__setitem__(0, 2**40)), "more elements than any request"),
+        (
+            lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].shape.extend([2**40] * 80_000)),
+            "has 80002 dimensions; a tensor",
+        ),
+        (lambda m: [m.inputs.add(name=str(number)) for number in range(5000)], "more inputs, outputs or parameters than 4096"),
+        (lambda m: setattr(m, "model_name", "e" * 900_000), "at most 512 characters; 900000 came"),
+        (lambda m: m.inputs.add(name="e" * 900_000), "The input 'INPUT0' has no contents"),
         (lambda m: (m.raw_input_contents.append(RAW), m.inputs[0].MergeFrom(FP31)), "There is no datatype 'FP31'"),
         (lambda m: (m.raw_input_contents.append(RAW), m.parameters["x"].Clear()), "The parameter 'x' has no value"),
     ],

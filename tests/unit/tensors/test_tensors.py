@@ -74,6 +74,7 @@ def test_a_whole_array_is_not_copied() -> None:
         pytest.param([-1], "FP32", bytes(4), "negative dimension", id="negative"),
         pytest.param([-2, -2], "FP32", bytes(16), "negative dimension", id="negative twice"),
         pytest.param([2**40, 2**40], "FP32", b"", "more elements", id="huge"),
+        pytest.param([2**40] * 300_000, "FP32", b"", "300000 dimensions; a tensor has at most 32", id="countless dimensions"),
         pytest.param([2**39], "BYTES", bytes(8), "BYTES elements", id="huge bytes"),
         pytest.param([1], "FP31", bytes(4), "no datatype 'FP31'", id="no datatype"),
         pytest.param([2], "BYTES", b"\x01\x00\x00\x00a", "BYTES elements", id="an element missing"),

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 IN_FLIGHT: Final = 256
 """Most requests of one stream that are answered at the same time; further ones wait with the client."""
 
+MOST: Final = 4096
+"""Most inputs, outputs and parameters of a request, each. Looking at more takes long, and no model has so many."""
+
 FINAL_RESPONSE: Final = "triton_final_response"
 EMPTY_FINAL_RESPONSE: Final = "triton_enable_empty_final_response"
 
@@ -98,6 +101,8 @@ def _is_decoupled(status: VersionStatus) -> bool:
 
 
 def _request(asked: pb.ModelInferRequest, contents: Sequence[Buffer], plane: Plane) -> InferRequest:
+    if max(len(asked.inputs), len(asked.outputs), len(asked.parameters)) > MOST:
+        raise InvalidRequest(f"The request has more inputs, outputs or parameters than {MOST}, which is the most that is taken.")
     name = name_of(asked.model_name, asked.model_version) if asked.model_version else asked.model_name
     inputs = _inputs(asked, contents, plane)
     outputs = [_wanted(output, plane) for output in asked.outputs]

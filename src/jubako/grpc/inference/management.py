@@ -8,6 +8,7 @@ from typing import Final
 from jubako import __version__
 from jubako.dataplane.protocol import Plane
 from jubako.errors import Unsupported
+from jubako.grpc.inference.models import require_short
 from jubako.grpc.transport.call import Call
 from jubako.kserve.extensions import EXTENSIONS
 from jubako.messages import VersionState, VersionStatus
@@ -49,6 +50,7 @@ async def repository_load(request: pb.RepositoryModelLoadRequest, plane: Plane, 
         request.parameters,
         "This server loads what the repository's folder has. Change the entry there, then load it without parameters.",
     )
+    require_short(request.model_name)
     call.model = request.model_name
     await plane.load(request.model_name)
     return pb.RepositoryModelLoadResponse()
@@ -59,6 +61,7 @@ async def repository_unload(
 ) -> pb.RepositoryModelUnloadResponse:
     """Answered once the model's instances are gone."""
     _refuse_parameters(request.parameters, "Unload the other models one by one.")
+    require_short(request.model_name)
     call.model = request.model_name
     await plane.unload(request.model_name)
     return pb.RepositoryModelUnloadResponse()

@@ -6,8 +6,9 @@ import asyncio
 
 from google.protobuf import json_format
 
+from jubako.dataplane.limits import MAX_NAME
 from jubako.dataplane.protocol import Plane
-from jubako.errors import JubakoError, ModelNotFound
+from jubako.errors import InvalidRequest, JubakoError, ModelNotFound
 from jubako.grpc.transport.call import Call
 from jubako.kserve.configuration import configuration
 from jubako.messages import BatchStatistics, Duration, StatisticsResult, VersionStatus
@@ -20,12 +21,23 @@ def find(plane: Plane, name: str, version: str, call: Call) -> VersionStatus:
     """The version that two fields mean, the second a number or an alias; the call's log line will name its model.
 
     Raises:
+        InvalidRequest: it is longer than a name is.
         ModelNotFound: no model has that name, or it has no such version or alias; the message says which there are.
     """
+    require_short(name + version)
     call.asked = name_of(name, version) if version else name
     status = plane.model(call.asked)
     call.model = status.model
     return status
+
+
+def require_short(name: str) -> None:
+    """
+    Raises:
+        InvalidRequest: no model has so long a name.
+    """
+    if len(name) > MAX_NAME:
+        raise InvalidRequest(f"The name of a model has at most {MAX_NAME} characters; {len(name)} came.", param="model_name")
 
 
 async def model_ready(request: pb.ModelReadyRequest, plane: Plane, call: Call) -> pb.ModelReadyResponse:
