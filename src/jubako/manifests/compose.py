@@ -19,6 +19,7 @@ from jubako.packaging.weights import MOUNT
 
 KEYS = "api-keys"
 MOST_PROCESSES = 1024
+SHARED_MEMORY = "1gb"
 
 
 def compose_file(workload: Workload) -> Object:
@@ -50,6 +51,7 @@ def _service(workload: Workload) -> Object:
         "env_file": [workload.env_secret] if workload.env_secret else None,
         "ports": [f"127.0.0.1:{port}:{port}" for port in (HTTP_PORT, GRPC_PORT)],
         "tmpfs": [f"{TMP}:exec"],  # engines load the kernels that they compile there, which Docker would forbid
+        "shm_size": SHARED_MEMORY if workload.shares_memory else None,
         "volumes": _volumes(workload) or None,
         "secrets": [{"source": KEYS, "target": f"{API_KEYS}/{API_KEYS_FILE}"}] if workload.api_keys_secret else None,
         "stop_grace_period": f"{stop_within_s(workload)}s",

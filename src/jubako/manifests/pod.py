@@ -120,7 +120,7 @@ def container(workload: Workload, name: str, *, weights_mounted_by_us: bool) -> 
 def volumes(workload: Workload, *, weights_mounted_by_us: bool) -> list[Object]:
     """What the container's mounts are."""
     found: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-    if workload.gpus > 1:
+    if workload.shares_memory:
         found.append({"name": "shared-memory", "emptyDir": {"medium": "Memory"}})
     if workload.fetches:
         found.append({"name": "cache", "emptyDir": {"sizeLimit": f"{workload.resources.weights_mib}Mi"}})
@@ -160,8 +160,8 @@ def _resources(workload: Workload) -> dict[str, object]:
 
 def _mounts(workload: Workload, *, weights_mounted_by_us: bool) -> list[Object]:
     mounts: list[Object] = [{"name": "tmp", "mountPath": TMP}]
-    if workload.gpus > 1:
-        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})  # noqa: S108 - GPUs exchange data there
+    if workload.shares_memory:
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})  # noqa: S108 - it is no file of ours
     if workload.fetches:
         mounts.append({"name": "cache", "mountPath": CACHE})
     if workload.weights == "mounted" and weights_mounted_by_us:

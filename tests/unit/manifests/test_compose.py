@@ -53,6 +53,12 @@ def test_nothing_of_the_container_is_privileged_or_writable(workload: Make) -> N
     assert service["stop_grace_period"] == "40s"
 
 
+def test_vllm_gets_the_shared_memory_in_which_its_processes_meet(workload: Make) -> None:
+    [service] = made(workload, name="Big_Model.7B")["services"].values()
+    assert service["shm_size"] == "1gb"
+    assert "shm_size" not in made(workload)["services"]["smollm2"]
+
+
 def test_only_the_machine_itself_may_call(workload: Make) -> None:
     assert made(workload)["services"]["smollm2"]["ports"] == ["127.0.0.1:3000:3000", "127.0.0.1:50051:50051"]
 

@@ -144,7 +144,13 @@ def test_a_gpu_is_asked_for_where_one_is_and_not_held_twice(workload: Make) -> N
     assert spec["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
     assert spec["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert objects["Deployment"]["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
-    assert {"name": "shared-memory", "mountPath": "/dev/shm"} in container["volumeMounts"]
+
+
+@pytest.mark.parametrize(("fields", "shares"), [({"name": "Big_Model.7B"}, True), ({"gpus": 2}, True), ({"gpus": 1}, False)])
+def test_processes_that_share_memory_get_more_than_containers_have(fields: dict[str, Any], shares: bool, workload: Make) -> None:
+    spec = pod(workload, **fields)
+    assert ({"name": "shared-memory", "mountPath": "/dev/shm"} in spec["containers"][0]["volumeMounts"]) == shares
+    assert ({"name": "shared-memory", "emptyDir": {"medium": "Memory"}} in spec["volumes"]) == shares
 
 
 @pytest.mark.parametrize(
