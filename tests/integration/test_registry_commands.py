@@ -29,6 +29,9 @@ from jubako.oci.manifest import IMAGE_CONFIG, INDEX, MANIFEST, Index, Manifest, 
 from jubako.oci.modelpack import FILE_PATH, WEIGHT
 from jubako.oci.reference import parse_reference
 from jubako.oci.remote import RemoteRepository
+from jubako.oci.upload import push_blob
+from jubako.repository.cache import Cache
+from jubako.repository.progress import Silent
 from tests.counting_proxy import CountingProxy
 from tests.integration.scripted_registry import ScriptedRegistry, artifact
 from tests.integration.small_registry import SmallRegistry
@@ -243,6 +246,24 @@ def test_a_killed_push_is_continued(jubako: Jubako, models: Path, tmp_path: Path
         assert pushed.returncode == 0, pushed.stderr
         assert content in registry.content.blobs.values()
         assert len(content) < proxy.uploaded < len(content) + 100_000
+
+
+def test_two_processes_push_once(registry: Registry, target: str, models: Path, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    environment = clean_environment(JUBAKO_CACHE_DIR=str(cache.root), JUBAKO_REPOSITORY=str(models))
+    command = [sys.executable, "-m", "jubako", "push", "chat:2", target]
+    with RemoteRepository(parse_reference(target)) as remote:
+        key = cache.partial(f"push of sha256:{DIGEST} to {remote}").name
+        with cache.lock("", Silent(), key=key):
+            second = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            assert second.stderr
+            waiting = "Another process is at work on the push of 2/w.gguf; waiting for it.\n"
+            assert any(line == waiting for line in second.stderr)
+            push_blob(remote, described(CONTENT, "x/y"), CONTENT)
+        before = registry.uploaded
+        _, said = second.communicate(timeout=60)
+    assert (second.returncode, "1 file there already" in said) == (0, True), said
+    assert registry.uploaded - before < 20_000
 
 
 @pytest.mark.parametrize(

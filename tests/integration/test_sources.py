@@ -590,7 +590,7 @@ def test_a_cache_that_is_warm_need_not_be_written(server: WeightServer, cache: C
     assert warm.stdout == f"fetched {len(CONTENT)}\n", warm.stderr
     assert len(server.seen) == 1
     cold = fetched_under(read_only, f"{server.url}/cold", cache)
-    assert f"ConfigurationError: {server.url}/cold can't be kept in {cache.root}: Permission denied. Make room" in cold.stderr
+    assert f"ConfigurationError: The cache {cache.root} can't be written: Permission denied. Name another" in cold.stderr
 
 
 def test_a_disk_that_is_full_in_the_middle_is_told(cache: Cache) -> None:

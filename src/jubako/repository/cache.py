@@ -105,14 +105,24 @@ class Cache:
 
     @contextmanager
     def lock(self, source: str, progress: Progress, key: str = "") -> Iterator[None]:
-        """Held by one thread of one process for each `key`, or else source; the system lets go of it when the process dies."""
+        """Held by one thread of one process for each `key`, or else source; the system lets go of it when the process dies.
+
+        Raises:
+            ConfigurationError: the cache can't be written.
+        """
         path = self.root / "locks" / _key(key or source)
         self._folder(path.parent)
-        with path.open("wb") as file:
+        try:
+            opened = path.open("wb")
+        except OSError as error:
+            raise ConfigurationError(
+                f"The cache {self.root} can't be written: {error.strerror}. Name another with JUBAKO_CACHE_DIR."
+            ) from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                progress.note(f"Another process is fetching {source}; waiting for it.")
+                progress.note(f"Another process is at work on {source}; waiting for it.")
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -53,11 +53,14 @@ def _push(layer: Layer, remote: RemoteRepository, cache: Cache, progress: Progre
     if remote.has(blob.digest):
         return False
     note = cache.partial(f"push of {blob.digest} to {remote}")
-    shown = _Shown(progress, blob.size, layer.path)
-    try:
-        return send_blob(remote, blob, layer.content, advance=shown.advance, mount_from=mount_from, note=note)
-    finally:
-        shown.done()
+    with cache.lock(f"the push of {layer.path}", progress, key=note.name):
+        if remote.has(blob.digest):  # another process has pushed it meanwhile
+            return False
+        shown = _Shown(progress, blob.size, layer.path)
+        try:
+            return send_blob(remote, blob, layer.content, advance=shown.advance, mount_from=mount_from, note=note)
+        finally:
+            shown.done()
 
 
 @dataclass
