@@ -148,6 +148,19 @@ async def test_answers_wait_for_the_client_s_windows(peer: Peer) -> None:
     assert (await peer.status(1))["grpc-status"] == "0"
 
 
+async def test_new_settings_are_confirmed_before_they_are_used(peer: Peer) -> None:
+    peer.greet({frames.INITIAL_WINDOW_SIZE: 10})
+    await peer.read(frames.SETTINGS)
+    await peer.read(frames.SETTINGS)
+    message = pb.ModelInferRequest(model_name="identity", raw_input_contents=[ROW.tobytes()])
+    message.inputs.add(name="INPUT0", datatype="FP32", shape=[1, 16])
+    peer.call(1, INFER, message.SerializeToString())
+    await peer.read(frames.DATA)
+    peer.write(frames.settings({frames.INITIAL_WINDOW_SIZE: 1000}))
+    assert (await peer.read(frames.SETTINGS, frames.DATA))[:2] == (frames.SETTINGS, frames.ACK)
+    assert (await peer.status(1))["grpc-status"] == "0"
+
+
 class TestFewStreams:
     @pytest.fixture
     def settings(self) -> Settings:

@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._closed = 0
         self._resets = 0
         self._initial_window = frames.DEFAULT_WINDOW
+        self._frame_size = frames.DEFAULT_FRAME_SIZE
         self._unconfirmed = 0
         self._draining = False
         self._refusing = False
@@ -314,17 +315,19 @@ class Connection(asyncio.Protocol):
             elif name == frames.MAX_FRAME_SIZE:
                 if not frames.DEFAULT_FRAME_SIZE <= value < 2**24:
                     raise ProtocolViolation(frames.PROTOCOL_ERROR, "The largest frame is none.")
-                self._out.frame_size = value
+                self._frame_size = value
         if not self._unconfirmed:
             self.loop.call_soon(self._confirm_settings)
         self._unconfirmed += 1
 
     def _confirm_settings(self) -> None:
         # All that came at the same time at once: a new window concerns every call, and frames of settings cost next to nothing.
-        if self._initial_window != self._out.initial_window:
-            self._out.set_initial_window(self._initial_window, self._calls.values())
+        # The client counts by them from our word on, so nothing that needs them may leave before it.
         self._out.write(frames.frame(frames.SETTINGS, frames.ACK, 0) * self._unconfirmed)
         self._unconfirmed = 0
+        self._out.frame_size = self._frame_size
+        if self._initial_window != self._out.initial_window:
+            self._out.set_initial_window(self._initial_window, self._calls.values())
 
     def _on_ping(self, number: int, flags: int, payload: bytes) -> None:
         if len(payload) != 8 or number:
