@@ -161,7 +161,7 @@ def _why_for_good(error: Exception) -> str:
     """What is wrong, if it will be so again; empty if it may be over in a moment."""
     if isinstance(error, httpx.UnsupportedProtocol | httpx.TooManyRedirects):
         return f"can't be asked: {error}"
-    cause: BaseException | None = error
+    cause: BaseException | None = error if isinstance(error, httpx.RequestError) else None
     while cause and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):

@@ -193,12 +193,18 @@ def image(*archives: bytes) -> Script:
     return artifact([(TAR, archive, {}) for archive in archives], config_type=IMAGE_CONFIG)
 
 
-def tar(*members: tuple[str, bytes | str]) -> bytes:
-    """Files with bytes, links with text."""
+def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.LNKTYPE, target
+    return member, b""
+
+
+def tar(*members: tuple[str | tarfile.TarInfo, bytes | str]) -> bytes:
+    """Files with bytes, links with text, and ready members."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in members:
-            member = tarfile.TarInfo(name)
+            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
             if isinstance(content, str):
                 member.type, member.linkname = tarfile.SYMTYPE, content
                 archive.addfile(member)
@@ -219,16 +225,17 @@ def sparse() -> bytes:
     return packed.getvalue()
 
 
-def links_upon_links() -> bytes:
+def links_upon_links(last: tuple[str, bytes], *more: tuple[str, bytes]) -> bytes:
     folders = [(f"models/{n}/{m}", f"../{n - 1}") for n in range(1, 12) for m in range(10)]
-    return tar(("models/0/w", b"x"), *folders)
+    return tar(last, *more, *folders)
 
 
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
         (sparse(), "is neither a plain file, nor a folder or link"),
-        (links_upon_links(), "has more than 100000 files by its links"),
+        (links_upon_links(("models/0/w", b"x")), "has more than 100000 files by its links"),
+        (links_upon_links(("models/0/a/w", b"x"), ("models/0/a/.wh.w", b"")), "has more than 100000 files by its links"),
         (tar(("models/" + "x/" * 600 + "w", b"x")), "is too long"),
         (tar(("models/" + "x" * 256, b"x")), "is too long"),
         (tar(("models/a\x1bb", b"x")), "characters that can't be printed"),
@@ -249,6 +256,8 @@ def test_an_image_that_would_take_everything(archive: bytes, message: str, cache
         ([tar(("models/1/w", b"1"), ("models/new", "1")), tar(("models/new/w", b"2"))], {"1/w": b"1", "new/w": b"2"}),
         ([tar(("models/a", b"1")), tar((".wh.models", b""), ("models/b", b"2"))], {"b": b"2"}),
         ([tar(("models/a", b"1")), tar((".wh..wh..opq", b""), ("models/b", b"2"))], {"b": b"2"}),
+        ([tar(("models/a", b"1"), hard_link("models/b", "models/a")), tar(("models/.wh.a", b""))], {"b": b"1"}),
+        ([tar(("models/a", b"1"), hard_link("models/b", "models/a")), tar(("models/a", b"2"))], {"a": b"2", "b": b"1"}),
         ([tar(("lib/systemd/system-a\\x2db.slice", b"1"), ("models/a", b"1"))], {"a": b"1"}),
     ],
 )

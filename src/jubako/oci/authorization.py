@@ -24,8 +24,6 @@ from jubako.web import Interrupted, bounded, check_status, web_client, without_s
 
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _CHALLENGE = re.compile(rf'(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>{_WORD}))|(?P<scheme>{_WORD})')
-
-
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 _LARGEST_GRANT = 1024 * 1024

@@ -47,10 +47,11 @@ _ALWAYS_ALLOWED = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Link:
-    """`target` is a path of the same image."""
+    """`target` is a path of the same image; where `hard`, what is there now is meant, and not what comes to be there."""
 
     path: str
     target: str
+    hard: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Layer:
             folder = path.rpartition("/")[0]
             return Link(path, self._path(member.linkname, "" if member.linkname.startswith("/") else folder))
         if member.islnk():
-            return Link(path, self._path(member.linkname))
+            return Link(path, self._path(member.linkname), hard=True)
         if not member.isreg() or member.issparse():
             raise ConfigurationError(
                 f"{self.what} has {path!r}, which is neither a plain file, nor a folder or link. Nothing of it was taken."

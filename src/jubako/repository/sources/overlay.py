@@ -37,7 +37,8 @@ class Overlay:
             if not isinstance(inside, dict):
                 inside = at[folder] = {}
             at = inside
-        at[name] = change
+        meant = self._find(change.target) if isinstance(change, Link) and change.hard else None
+        at[name] = meant if isinstance(meant, StoredFile) else change
 
     def files(self) -> dict[str, StoredFile]:
         """Every file by its path; links are followed, and a link to a folder has the folder's files.
@@ -46,10 +47,11 @@ class Overlay:
             ConfigurationError: a link leads nowhere, or in a circle, or links make more files than anybody needs.
         """
         found: dict[str, StoredFile] = {}
-        for path, file in self._followed("", self._root, _MOST_LINKS):
-            if len(found) >= MOST_FILES:
+        for count, (path, node) in enumerate(self._followed("", self._root, _MOST_LINKS)):
+            if count > MOST_FILES:
                 raise ConfigurationError(f"{self.what} has more than {MOST_FILES} files by its links. Nothing of it was taken.")
-            found[path] = StoredFile(path, file.sha256, file.size)
+            if isinstance(node, StoredFile):
+                found[path] = StoredFile(path, node.sha256, node.size)
         return found
 
     def _remove(self, removal: Removal) -> None:
@@ -70,15 +72,16 @@ class Overlay:
             node = node.get(part) if isinstance(node, dict) else None
         return node
 
-    def _followed(self, path: str, node: _Node, left: int) -> Iterator[tuple[str, StoredFile]]:
-        if isinstance(node, StoredFile):
-            yield path, node
-        elif isinstance(node, Link):
+    def _followed(self, path: str, node: _Node, left: int) -> Iterator[tuple[str, _Node]]:
+        """Every file and folder; `left` is how many more links may be followed to one."""
+        if isinstance(node, Link):
             target = self._find(node.target) if node.target else None
             if not left or not target or path.startswith(f"{node.target}/"):
                 raise ConfigurationError(f"In {self.what}, {path!r} is a link to {node.target!r}, which is no file of it.")
             yield from self._followed(path, target, left - 1)
-        else:
+            return
+        yield path, node
+        if isinstance(node, dict):
             for name, below in node.items():
                 inside = inner_path(f"{path}/{name}" if path else name, self.what)
                 yield from self._followed(inside, below, left)
