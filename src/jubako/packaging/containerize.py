@@ -16,7 +16,7 @@ from bentoml.exceptions import NotFound
 
 from jubako.environments.uv import Say, uv_program
 from jubako.errors import ConfigurationError
-from jubako.packaging.dockerfile import CODE, FRAMEWORK, UV, WEIGHTS, WHEELS, Declared, dockerfile, index_settings
+from jubako.packaging.dockerfile import BENTO, CODE, FRAMEWORK, UV, WEIGHTS, WHEELS, Declared, dockerfile, index_settings
 from jubako.packaging.program import follow
 from jubako.packaging.tool import Tool
 from jubako.packaging.torch_wheel import fetch_torch
@@ -109,9 +109,9 @@ def _epoch() -> str:
 
 def _set_apart(folder: Path) -> None:
     """Split BentoML's context into the folders that the Dockerfile copies, one for each layer."""
-    code, framework, weights = folder / CODE, folder / FRAMEWORK, folder / WEIGHTS
+    code, framework, weights = (folder / layer / BENTO.removeprefix("/") for layer in (CODE, FRAMEWORK, WEIGHTS))
     everything = [path for path in folder.iterdir() if path.name != "env"]
-    code.mkdir()
+    code.mkdir(parents=True)
     for path in everything:
         path.rename(code / path.name)
     for path in (*code.glob("hf-models"), *code.glob("models")):
@@ -121,6 +121,7 @@ def _set_apart(folder: Path) -> None:
     _move([code / "src" / "jubako"], code, framework)
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (0, 0))
 
 
 def _move(paths: Iterable[Path], source: Path, target: Path) -> None:

@@ -19,13 +19,13 @@ HTTP_PORT = 3000
 GRPC_PORT = 50051
 
 FRAMEWORK = "framework"
-"""The folder of the build's context with jubako itself, at its path in the bento."""
+"""The folder of the build's context with jubako itself, at its path in the image."""
 
 CODE = "code"
 """That with the rest of the bento."""
 
 WEIGHTS = "weights"
-"""That with the weights, at their paths in the bento; there is none where the bento has no weights."""
+"""That with the weights, at their paths in the image; there is none where the bento has no weights."""
 
 UV = "uv"
 """The file of the build's context with the program uv, which installs packages; without it, the image's pip fetches one."""

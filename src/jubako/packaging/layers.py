@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jubako.errors import ConfigurationError
-from jubako.packaging.dockerfile import BENTO
 from jubako.packaging.tool import Tool
 
 Part = Literal["base", "system", "packages", "weights", "jubako", "code"]
@@ -31,10 +30,8 @@ def layers_of(image: str, tool: Tool) -> list[Layer]:
         ConfigurationError: there is no such image.
     """
     steps = _steps(image, tool)
-    places = [
-        index for index, (made_by, _) in enumerate(steps) if "COPY" in made_by and BENTO in made_by and "/app" not in made_by
-    ]
     packages = next((index for index, (made_by, _) in enumerate(steps) if "COPY" in made_by and "/app" in made_by), len(steps))
+    places = [index for index, (made_by, _) in enumerate(steps) if "COPY" in made_by and index > packages]
     system = next((index for index, (made_by, _) in enumerate(steps) if "/etc/passwd" in made_by), packages)
     copied: list[Part] = ["weights", "jubako", "code"]
     parts = dict(zip(places, copied[-len(places) :], strict=True)) | {packages: "packages"}

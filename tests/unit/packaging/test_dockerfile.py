@@ -71,6 +71,17 @@ def test_commands_variables_and_labels_of_the_bento_are_in_it() -> None:
     assert re.search(r'^LABEL\s+jubako.model="smollm2"$', last_stage(text)[-1])
 
 
+def test_what_is_copied_between_stages_is_of_one_time() -> None:
+    """Docker keeps the times of files, so layers of equal files would differ."""
+    text = dockerfile(DECLARED, weights=True, brings_uv=True, secrets=[])
+    copied = [step.split()[-2] for step in last_stage(text) if "COPY --from" in step]
+    assert copied == ["/app", "/framework", "/code"]
+    for folder in copied:
+        assert [
+            step for step in steps(text) if step.startswith("RUN") and step.endswith(f"find {folder} -exec touch -h -d @0 {{}} +")
+        ]
+
+
 def test_variables_and_labels_are_taken_literally() -> None:
     value = "<it's> & 'R&D' costs $HOME, \\ too"
     text = dockerfile(replace(DECLARED, labels={"x": value}), weights=False, brings_uv=True, secrets=[])
