@@ -39,7 +39,7 @@ test-engines: install ## run the tests of the engines that need environments of 
 	$(BIN)/python -m pytest tests/engines --timeout 900
 
 # Needs root, and: apt-get install --no-install-recommends buildah podman skopeo runc docker-registry mmdebstrap \
-#   netavark aardvark-dns containernetworking-plugins iptables
+#   netavark aardvark-dns containernetworking-plugins iptables docker.io
 test-containers: install ## build, push, pull and run containers; skips what there are no programs for
 	$(BIN)/python -m pytest tests/e2e
 

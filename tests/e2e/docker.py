@@ -59,6 +59,12 @@ class Docker:
         if self.process:
             self.process.terminate()
             self.process.wait(60)
+        # It leaves the network that its containers shared mounted, so that nobody could remove its folder.
+        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+            place = line.split()[1]
+            if Path(place).is_relative_to(self.folder):
+                subprocess.run(["umount", place], check=True)
+        shutil.rmtree(self.folder)
 
     def bring_base_image(self, registry: str) -> None:
         """The base image of the registry, with the certificates that package installs inside of builds must trust."""
