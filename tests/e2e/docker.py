@@ -25,8 +25,8 @@ _START_TIMEOUT_S = 60.0
 class Docker:
     """``dockerd``, and a machine whose ``docker`` is its client. Use as a context manager.
 
-    Builds and containers have this machine's network, for which nothing of its firewall is touched; the client is told so where
-    a daemon can't be.
+    Builds and containers have this machine's network, so that nothing of its firewall is touched. A daemon can't be told that for
+    builds, so the client is.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -81,5 +81,6 @@ class Docker:
         while self.machine.try_to_run(["docker", "version"]).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 said = (self.folder / "log").read_text().strip().splitlines()[-1:]
+                self.__exit__(None, None, None)
                 pytest.skip(f"no Docker daemon can be started here: {' '.join(said)}")
             time.sleep(0.1)
