@@ -62,6 +62,16 @@ class Unpacked:
 def unpack(machine: Machine, image: str, folder: Path) -> Unpacked:
     """The image that the machine's registry has."""
     machine.run("skopeo", "copy", "--src-tls-verify=false", f"docker://{image}", f"dir:{folder}")
+    return _read(folder)
+
+
+def unpack_here(machine: Machine, image: str, folder: Path) -> Unpacked:
+    """The image that the machine itself has, which need not be pushed."""
+    machine.run("skopeo", "copy", f"containers-storage:{image}", f"dir:{folder}")
+    return _read(folder)
+
+
+def _read(folder: Path) -> Unpacked:
     manifest = json.loads((folder / "manifest.json").read_text())
     configuration = json.loads((folder / manifest["config"]["digest"].partition(":")[2]).read_text())
     return Unpacked(configuration, tuple(_plain(folder / layer["digest"].partition(":")[2]) for layer in manifest["layers"]))
@@ -70,6 +80,9 @@ def unpack(machine: Machine, image: str, folder: Path) -> Unpacked:
 def _plain(layer: Path) -> Path:
     """The layer without compression."""
     plain = layer.with_suffix(".tar")
+    with layer.open("rb") as stream:
+        if stream.read(2) != b"\x1f\x8b":
+            return layer.rename(plain)
     with gzip.open(layer) as packed, plain.open("wb") as file:
         shutil.copyfileobj(packed, file, 1024 * 1024)
     layer.unlink()

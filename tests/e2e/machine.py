@@ -31,7 +31,7 @@ needs_containers = pytest.mark.skipif(bool(MISSING) or os.geteuid() != 0, reason
 CERTIFICATES = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 """What this machine trusts. Packages are installed inside of builds, which must trust the same."""
 
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
 
 
 class Machine:
