@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jubako.backends.declarations import BACKENDS
@@ -31,6 +31,7 @@ def read(content: bytes) -> Repository:
         return read_repository(Path(folder), BACKENDS)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6))
 def test_any_values(fields: dict[str, object]) -> None:
     content = yaml.safe_dump({"backend": "echo", **fields}, allow_unicode=True).encode(errors="surrogatepass")
@@ -40,6 +41,7 @@ def test_any_values(fields: dict[str, object]) -> None:
     assert all(1 <= problem.line <= lines for problem in repository.problems)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode(errors="surrogatepass")))
 @example(b"\xff")
 @example(b"\x00")
