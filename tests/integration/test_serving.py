@@ -74,6 +74,14 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def kill_one(server: Server, victim: str) -> None:
+    """Kill the one process of this kind, and wait until the server answers again."""
+    (process,) = getattr(server, victim)
+    process.kill()
+    server.wait_until(lambda: httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200 and bool(getattr(server, victim)))
+    server.wait_until(lambda: post(server, chat("fast"), timeout=5).status_code == 200)
+
+
 def instance_of(server: Server, model: str) -> psutil.Process:
     """The process of `model`'s instance, from the control plane of the runner."""
     (runner,) = server.runners
@@ -195,15 +203,27 @@ def test_sigterm_bounds_what_does_not_finish(make_server: ServerFactory, reposit
     assert b"[DONE]" not in text
 
 
+def test_a_process_that_takes_no_signals_is_killed_in_the_end(make_server: ServerFactory, repository: Repository) -> None:
+    with make_server(repository(fast="backend: echo"), JUBAKO_GRACE_PERIOD_S="1") as server:
+        processes = server.tree()
+        [gateway] = server.gateways
+        gateway.suspend()
+        assert server.terminate(60) == 0
+        wait_for(lambda: not alive(processes))
+
+
 @pytest.mark.parametrize("victim", ["runners", "gateways"])
 def test_a_killed_runner_or_gateway_comes_back(server: Server, victim: str) -> None:
     before = server.instances
-    (process,) = getattr(server, victim)
-    process.kill()
-    server.wait_until(lambda: httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200 and bool(getattr(server, victim)))
-    server.wait_until(lambda: post(server, chat("fast"), timeout=5).status_code == 200)
+    kill_one(server, victim)
     if victim == "runners":
         wait_for(lambda: not alive(before))
+
+
+@pytest.mark.parametrize("victim", ["runners", "gateways"])
+def test_it_comes_back_in_a_container_too(make_server: ServerFactory, repository: Repository, victim: str) -> None:
+    with make_server(repository(fast="backend: echo"), BENTOML_CONTAINERIZED="true") as server:
+        kill_one(server, victim)
 
 
 def test_a_killed_arbiter_leaves_no_orphan(server: Server) -> None:

@@ -10,8 +10,10 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # read once, at the import below
 
@@ -19,11 +21,15 @@ from _bentoml_impl.loader import load
 from _bentoml_impl.server import serve_http
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils import circus
+from circus.watcher import Watcher
 
 from jubako.paths import shipped
 from jubako.settings import CONFIG_VARIABLE, Settings
 
 SERVICE = "services.gateway:Gateway"
+
+PARTING_S = 10.0
+"""Time beyond the grace period after which a process that has not left is killed: it takes no signals, or is busy for ever."""
 
 CHECK_S = 0.5
 """Time between two looks at whether every process lives. BentoML's own is 10 s, for which a dead gateway would answer nobody."""
@@ -49,7 +55,7 @@ def run(settings: Settings, address: str, bento: Path | None = None) -> None:
     # BentoML's own folder is one for all servers of a user, and each start empties it.
     metrics = tempfile.mkdtemp(prefix="jubako-metrics-")
     BentoMLContainer.prometheus_multiproc_dir.set(metrics)
-    circus.create_standalone_arbiter = partial(circus.create_standalone_arbiter, check_delay=CHECK_S)
+    circus.create_standalone_arbiter = partial(_arbiter, circus.create_standalone_arbiter, settings.grace_period_s + PARTING_S)
     try:
         serve_http(
             identifier,
@@ -61,3 +67,11 @@ def run(settings: Settings, address: str, bento: Path | None = None) -> None:
         )
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _arbiter(create: Callable[..., circus.Arbiter], longest_s: float, watchers: list[Watcher], **options: Any) -> circus.Arbiter:
+    """BentoML's, which would wait a day for a process to leave, and in a container replace none that died."""
+    for watcher in watchers:
+        watcher.graceful_timeout = longest_s
+        watcher.respawn = True
+    return create(watchers, check_delay=CHECK_S, **options)
