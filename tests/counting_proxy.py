@@ -82,8 +82,8 @@ class CountingProxy:
         try:
             while chunk := source.recv(_CHUNK):
                 passed = chunk[: self._allowed(direction, len(chunk))]
+                self._count(direction, len(passed))  # first: whoever has read it may ask for the count
                 sink.sendall(passed)
-                self._count(direction, len(passed))
                 if len(passed) < len(chunk):
                     if self._gate:
                         self._gate.wait()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import trustme
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
+from tests.loopback import LoopbackServer
 from tests.registry import PASSWORD, USER
 
 SERVICE = "registry of the tests"
@@ -28,7 +27,7 @@ IDENTITY_TOKEN = "who-i-am"  # not a secret: it opens a registry that lives as l
 
 
 @dataclass
-class TokenServer:
+class TokenServer(LoopbackServer):
     """Gives tokens to those who show USER and PASSWORD or IDENTITY_TOKEN; to others only for pulling, if at all.
 
     Attributes:
@@ -50,28 +49,17 @@ class TokenServer:
         self._key = load_pem_private_key(issued.private_key_pem.bytes(), None)
         certificate = x509.load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
         self._chain = [base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()]
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        super().__init__(self._handler())
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/token"
+        return f"http://127.0.0.1:{self.port}/token"
 
     @property
     def settings(self) -> dict[str, Any]:
         """What a registry must be told to trust the tokens."""
         token = {"realm": self.url, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(self.folder / "tokens.pem")}
         return {"auth": {"token": token}}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def token(self, user: str, scopes: list[str], actions: set[str]) -> str:
         now = int(time.time())

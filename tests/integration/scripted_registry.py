@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import ssl
-import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import trustme
 
 from jubako.oci.manifest import MANIFEST, Descriptor, described, digest_of
 from jubako.oci.modelpack import CONFIG
+from tests.loopback import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -45,16 +43,7 @@ class Reply:
 Script = Callable[[Request], Reply]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that leave are what the tests are about."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-
-class ScriptedRegistry:
+class ScriptedRegistry(LoopbackServer):
     """Use as a context manager; on a free port of the loopback interface.
 
     Args:
@@ -67,29 +56,19 @@ class ScriptedRegistry:
     def __init__(self, script: Script, certificates: Path | None = None) -> None:
         self.script = script
         self.seen: list[Request] = []
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        super().__init__(_handler(self))
         self.authority = certificates / "authority.pem" if certificates else None
         if self.authority:
             self._speak_tls(self.authority)
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self.port}"
 
     @property
     def place(self) -> str:
         """A repository of it, as a source writes it."""
         return f"{'oci' if self.authority else 'oci+http'}://{self.address}/m"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def _speak_tls(self, authority: Path) -> None:
         issuer = trustme.CA()

@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import json
 import re
-import sys
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback import LoopbackServer
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _PAGE = 2
@@ -43,35 +43,12 @@ class Content:
     receiving: threading.Lock = field(default_factory=threading.Lock)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Broken connections are what the tests are about."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-
-class SmallRegistry:
+class SmallRegistry(LoopbackServer):
     """Use as a context manager; on a free port of the loopback interface, without TLS."""
 
     def __init__(self) -> None:
         self.content = Content()
-        self._server = _Server(("127.0.0.1", 0), _handler(self.content))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_handler(self.content))
 
 
 def _handler(content: Content) -> type[BaseHTTPRequestHandler]:

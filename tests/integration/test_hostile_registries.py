@@ -26,6 +26,7 @@ from jubako.repository.progress import Silent
 from jubako.repository.source import RegistrySource, parse_source
 from jubako.repository.sources import fetch_source
 from jubako.web import Patience
+from tests.integration.archives import tar
 from tests.integration.scripted_registry import Reply, Request, Script, ScriptedRegistry, artifact
 from tests.integration.weight_server import ServedFile, WeightServer
 from tests.serving import free_port
@@ -197,21 +198,6 @@ def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = tarfile.LNKTYPE, target
     return member, b""
-
-
-def tar(*members: tuple[str | tarfile.TarInfo, bytes | str]) -> bytes:
-    """Files with bytes, links with text, and ready members."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in members:
-            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
-            if isinstance(content, str):
-                member.type, member.linkname = tarfile.SYMTYPE, content
-                archive.addfile(member)
-            else:
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def sparse() -> bytes:

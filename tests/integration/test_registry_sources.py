@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import random
 import sys
 import tarfile
@@ -26,6 +25,7 @@ from jubako.repository.progress import Silent
 from jubako.repository.source import parse_source
 from jubako.repository.sources import cached_weights, fetch_weights
 from jubako.web import Patience
+from tests.integration.archives import tar
 from tests.integration.weight_server import ServedFile, WeightServer
 from tests.registry import Registry, needs_registry
 
@@ -87,21 +87,6 @@ def image(place: str, *layers: bytes) -> str:
 
 def file(path: str, content: bytes = CONTENT, annotation: str = FILE_PATH) -> Layer:
     return WEIGHT, content, {annotation: path}
-
-
-def tar(*members: tuple[tarfile.TarInfo, bytes] | tuple[str, bytes] | tuple[str, str]) -> bytes:
-    """An archive of files (name and bytes), symbolic links (name and target) and ready members."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in members:
-            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
-            if isinstance(content, str):
-                member.type, member.linkname = tarfile.SYMTYPE, content
-                archive.addfile(member)
-            else:
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def fetch(source: str, cache: Cache, sha256: str | dict[str, str] | None = None) -> Path:
