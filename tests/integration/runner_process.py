@@ -83,9 +83,16 @@ MakeRunner = Callable[..., Runner]
 
 
 @asynccontextmanager
-async def gateway(runner: Runner) -> AsyncIterator[DataPlane]:
-    """What a gateway process has besides its front ends, and what the runner says it may answer."""
-    fleet = Fleet(lambda: watch(runner.socket))
+async def gateway(runner: Runner, *, delay_s: float = 0) -> AsyncIterator[DataPlane]:
+    """What a gateway process has besides its front ends, and what the runner says it may answer, heard `delay_s` late."""
+
+    async def heard() -> AsyncIterator[Snapshot]:
+        async with aclosing(watch(runner.socket)) as snapshots:
+            async for snapshot in snapshots:
+                await asyncio.sleep(delay_s)
+                yield snapshot
+
+    fleet = Fleet(heard)
     fleet.start()
     try:
         yield DataPlane(fleet, Metrics(), Control(runner.socket), shares_memory=True)

@@ -16,7 +16,7 @@ from jubako.messages import Caller, InferRequest, VersionState
 from jubako.tensors import from_array
 from tests.conftest import ServerFactory
 from tests.integration.echo_versions import MakeRepository, asked, entry, indexed, pid_of, serving
-from tests.integration.runner_process import MakeRunner
+from tests.integration.runner_process import MakeRunner, gateway
 from tests.integration.runner_serving import LONG_S, kill
 from tests.unit.cli.command import jubako
 
@@ -212,6 +212,17 @@ async def test_an_entry_that_is_gone_when_it_is_loaded_waits_no_longer(
         shutil.rmtree(root / "m")
         with pytest.raises(ModelNotFound):
             await asyncio.wait_for(loading, LONG_S)
+        assert states(plane) == {"m": "FAILED", "other": "READY"}
+
+
+async def test_a_load_that_failed_has_failed_when_it_returns(make_runner: MakeRunner) -> None:
+    runner = make_runner(m=waiting(101, "other", "nobody"), other=waiting(201))
+    await runner.until(lambda snapshot: snapshot.started)
+    async with gateway(runner, delay_s=0.2) as plane:
+        while not plane.index():  # noqa: ASYNC110 - the plane is asked, as probes do
+            await asyncio.sleep(0.02)
+        with pytest.raises(ModelFailed, match="no entry 'nobody'"):
+            await asyncio.wait_for(plane.load("m"), LONG_S)
         assert states(plane) == {"m": "FAILED", "other": "READY"}
 
 

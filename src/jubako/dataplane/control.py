@@ -6,51 +6,49 @@ import asyncio
 
 import msgspec
 
-from jubako.errors import InternalError, JubakoError, ModelNotReady, WireError
+from jubako.errors import InternalError, ModelNotReady
 from jubako.messages import SharedRegion
-from jubako.runner.orders import AliasOrder, Applied, ModelOrder, RegionOrder
+from jubako.runner.orders import AliasOrder, ModelOrder, Outcome, RegionOrder
 
 
 class Control:
     """The control plane of the runner whose socket is at `socket_path`.
 
-    Each method returns the serial of a snapshot in which its effect shows, and raises the runner's error, or ModelNotReady while
-    the runner is not there. Cancelling one does not take back what it asked for.
+    Each method returns what became of its order, and raises ModelNotReady while the runner is not there, InternalError when it
+    fails. Cancelling one does not take back what it asked for.
     """
 
     def __init__(self, socket_path: str) -> None:
         self._socket_path = socket_path
 
-    async def load(self, model: str) -> int:
+    async def load(self, model: str) -> Outcome:
         return await self._post("/load", ModelOrder(model))
 
-    async def unload(self, model: str) -> int:
+    async def unload(self, model: str) -> Outcome:
         return await self._post("/unload", ModelOrder(model))
 
-    async def set_alias(self, model: str, alias: str, version: int) -> int:
+    async def set_alias(self, model: str, alias: str, version: int) -> Outcome:
         return await self._post("/alias", AliasOrder(model, alias, version))
 
-    async def delete_alias(self, model: str, alias: str) -> int:
+    async def delete_alias(self, model: str, alias: str) -> Outcome:
         return await self._post("/alias", AliasOrder(model, alias, None))
 
-    async def register_region(self, region: SharedRegion) -> int:
+    async def register_region(self, region: SharedRegion) -> Outcome:
         return await self._post("/register", region)
 
-    async def unregister_region(self, name: str | None) -> int:
+    async def unregister_region(self, name: str | None) -> Outcome:
         return await self._post("/unregister", RegionOrder(name))
 
-    async def _post(self, path: str, order: msgspec.Struct) -> int:
+    async def _post(self, path: str, order: msgspec.Struct) -> Outcome:
         try:
             answer = await self._exchange(path, msgspec.json.encode(order))
         except OSError:
             raise ModelNotReady("The runner is being restarted. Try again in a moment.", retry_after_s=2) from None
-        head, _, body = answer.partition(b"\r\n\r\n")
-        if b" 200 " in head.partition(b"\r\n")[0]:
-            return msgspec.json.decode(body, type=Applied).serial
+        _, _, body = answer.partition(b"\r\n\r\n")
         if not body:
             raise ModelNotReady("The runner was restarted before it was done. Try again in a moment.", retry_after_s=2)
         try:
-            raise JubakoError.from_wire(msgspec.json.decode(body, type=WireError))
+            return msgspec.json.decode(body, type=Outcome)
         except msgspec.MsgspecError:
             raise InternalError("The runner failed on this; the server's log says why.") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -50,6 +50,7 @@ from jubako.messages import (
 from jubako.routing import text_tensors
 from jubako.routing.fleet import Fleet
 from jubako.routing.lateness import too_late
+from jubako.runner.orders import Outcome
 from jubako.tensors import Signature
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class DataPlane:
             ModelNotFound: there is no such entry.
             ModelFailed: something in it can't be loaded; the message says why. What was served before still is.
         """
-        await self._fleet.seen(await self._control.load(model))
+        await self._ordered(self._control.load(model))
 
     async def unload(self, model: str) -> None:
         """Serve the model no longer; return once its instances are gone. Calls in flight are finished first.
@@ -130,7 +131,7 @@ class DataPlane:
         Raises:
             ModelNotFound: there is no such entry.
         """
-        await self._fleet.seen(await self._control.unload(model))
+        await self._ordered(self._control.unload(model))
 
     async def set_alias(self, model: str, alias: str, version: int) -> None:
         """Let `alias` mean a version, which is loaded first if need be; return once new requests go there.
@@ -141,7 +142,7 @@ class DataPlane:
             ModelFailed: the version can't be loaded.
             Conflict: the repository can't be written. Whatever is raised, the alias means what it meant.
         """
-        await self._fleet.seen(await self._control.set_alias(model, alias, version))
+        await self._ordered(self._control.set_alias(model, alias, version))
 
     async def delete_alias(self, model: str, alias: str) -> None:
         """Let `alias` mean nothing.
@@ -150,7 +151,7 @@ class DataPlane:
             NotFound: there is no such entry, or it has no such alias.
             Conflict: the repository can't be written; nothing has changed.
         """
-        await self._fleet.seen(await self._control.delete_alias(model, alias))
+        await self._ordered(self._control.delete_alias(model, alias))
 
     async def register_region(self, region: SharedRegion) -> None:
         """Let requests name shared memory of this machine.
@@ -165,11 +166,11 @@ class DataPlane:
                 "Start it with --shared-memory on if all its callers may read and write the shared memory of its machine, "
                 "or send the tensors themselves."
             )
-        await self._fleet.seen(await self._control.register_region(region))
+        await self._ordered(self._control.register_region(region))
 
     async def unregister_region(self, name: str | None) -> None:
         """Forget the region `name`, or all of them. One that is not registered is none already."""
-        await self._fleet.seen(await self._control.unregister_region(name))
+        await self._ordered(self._control.unregister_region(name))
 
     def signature(self, version: VersionStatus) -> Signature:
         """The tensors that a version takes and gives; for one of text, those of :mod:`jubako.routing.text_tensors`.
@@ -224,6 +225,13 @@ class DataPlane:
             if channel in found
         ]
         return self._metrics.page(inference, texts, engines)
+
+    async def _ordered(self, order: Awaitable[Outcome]) -> None:
+        """Return, or raise the runner's error, once what the order changed holds here."""
+        outcome = await order
+        await self._fleet.seen(outcome.serial)
+        if outcome.error is not None:
+            raise JubakoError.from_wire(outcome.error)
 
     async def _statistics(self, asked: Sequence[tuple[VersionStatus, ChannelClient]]) -> dict[ChannelClient, StatisticsResult]:
         """What each instance says, all asked at once; one that is too busy to say anything soon is left out."""

@@ -12,7 +12,7 @@
 ``/unregister`` POST {"name": name}, or {"name": null} for all regions
 ==============  =====================================================================
 
-What is posted is answered with an :class:`Applied`, or with the status of the error and a :class:`jubako.errors.WireError`.
+What is posted is answered with an :class:`jubako.runner.orders.Outcome`, and the status of its error where it has one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from jubako.errors import InvalidRequest, JubakoError
 from jubako.messages import SharedRegion
 from jubako.process import on_termination
 from jubako.runner.deployments import Planner
-from jubako.runner.orders import AliasOrder, Applied, ModelOrder, RegionOrder
+from jubako.runner.orders import AliasOrder, ModelOrder, Outcome, RegionOrder
 from jubako.runner.supervisor import Supervisor
 from jubako.settings import Settings
 
@@ -70,7 +70,7 @@ def application(make_supervisor: Callable[[], Supervisor], grace_period_s: float
             Route("/register", control.register, methods=["POST"]),
             Route("/unregister", control.unregister, methods=["POST"]),
         ],
-        exception_handlers={JubakoError: _refused},
+        exception_handlers={JubakoError: control.refused},
         lifespan=control.lifespan,
     )
 
@@ -120,12 +120,12 @@ class ControlPlane:
     async def load(self, request: Request) -> Response:
         order = await _posted(request, ModelOrder)
         await self._supervisor.load(order.model)
-        return self._applied()
+        return self._done()
 
     async def unload(self, request: Request) -> Response:
         order = await _posted(request, ModelOrder)
         await self._supervisor.unload(order.model)
-        return self._applied()
+        return self._done()
 
     async def alias(self, request: Request) -> Response:
         order = await _posted(request, AliasOrder)
@@ -133,19 +133,23 @@ class ControlPlane:
             await self._supervisor.delete_alias(order.model, order.alias)
         else:
             await self._supervisor.set_alias(order.model, order.alias, order.version)
-        return self._applied()
+        return self._done()
 
     async def register(self, request: Request) -> Response:
         self._supervisor.register_region(await _posted(request, SharedRegion))
-        return self._applied()
+        return self._done()
 
     async def unregister(self, request: Request) -> Response:
         order = await _posted(request, RegionOrder)
         self._supervisor.unregister_region(order.name)
-        return self._applied()
+        return self._done()
 
-    def _applied(self) -> Response:
-        return _json(Applied(self._supervisor.snapshot.serial))
+    async def refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, JubakoError)
+        return _json(Outcome(self._supervisor.snapshot.serial, error.to_wire()), error.http_status)
+
+    def _done(self) -> Response:
+        return _json(Outcome(self._supervisor.snapshot.serial))
 
     async def _lines(self) -> AsyncIterator[bytes]:
         self._watchers += 1
@@ -182,8 +186,3 @@ async def _posted(request: Request, kind: type[Order]) -> Order:
 
 def _json(answer: msgspec.Struct, status: int = 200) -> Response:
     return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json")
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, JubakoError)
-    return _json(error.to_wire(), error.http_status)

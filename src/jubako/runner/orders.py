@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from jubako.errors import WireError
+
 
 class ModelOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Load or unload `model`, the name of an entry."""
@@ -25,7 +27,12 @@ class RegionOrder(Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None
 
 
-class Applied(Struct, frozen=True):
-    """It is done, and every snapshot from `serial` on says so."""
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """What became of an order: it was done, or there is an `error`.
+
+    Every snapshot from `serial` on shows what it changed. What failed may have changed something too: a model that could not be
+    loaded has FAILED, and what it needs was perhaps loaded before.
+    """
 
     serial: int
+    error: WireError | None = None
