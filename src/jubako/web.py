@@ -18,6 +18,19 @@ from jubako.errors import ConfigurationError
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """What OpenSSL calls an answer that is not TLS at all."""
 
+_OF_CLIENTS = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+    }
+)
+"""What OpenSSL calls the alerts of servers that want another certificate of their clients, or any."""
+
 _LONGEST_NUMBER = 18  # digits
 
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -78,23 +91,38 @@ class NotThere(ConfigurationError):
     """The server has no such thing: status 404 or 410."""
 
 
-def web_client(auth: httpx.Auth | None = None) -> httpx.Client:
+def tls_context() -> ssl.SSLContext:
+    """A context of its own that trusts the usual authorities, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
+
+    Raises:
+        ConfigurationError: what the environment names can't be read.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        file = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        raise ConfigurationError(f"The certificates of {file}, which the environment names, can't be read: {error}.") from None
+
+
+def web_client(auth: httpx.Auth | None = None, tls: ssl.SSLContext | None = None) -> httpx.Client:
     """A client that follows redirects, but never from https:// to http://, and reads the environment: proxies, SSL_CERT_FILE.
+
+    Args:
+        tls: Whom to trust, and what to show to servers that ask for a certificate. Default: :func:`tls_context`.
 
     Raises:
         ConfigurationError: what the environment says can't be.
     """
+    trusted = tls or tls_context()
     try:
         return httpx.Client(
             auth=auth,
+            verify=trusted,
             follow_redirects=True,
             timeout=httpx.Timeout(30.0, read=60.0),
             headers={"user-agent": "jubako", "accept-encoding": "identity"},
             event_hooks={"response": [_refuse_downgrade]},
         )
-    except OSError as error:  # ssl.SSLError is one
-        file = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-        raise ConfigurationError(f"The certificates of {file}, which the environment names, can't be read: {error}.") from None
     except (ValueError, ImportError) as error:
         raise ConfigurationError(f"A proxy that the environment names can't be used: {error}") from None
 
@@ -167,7 +195,12 @@ def _why_for_good(error: Exception) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
             f"shows a certificate that is not trusted: {cause.verify_message}. If it is one of your own, name the file of its "
-            "authority with SSL_CERT_FILE."
+            "authority with SSL_CERT_FILE; that of a registry may be ~/.config/containers/certs.d/HOST:PORT/ca.crt, too."
+        )
+    if isinstance(cause, ssl.SSLError) and cause.reason in _OF_CLIENTS:
+        return (
+            f"does not take this client's certificate, or the lack of one ({cause.reason}). A registry's client has "
+            "client.cert and client.key in ~/.config/containers/certs.d/HOST:PORT."
         )
     if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
         return "does not speak TLS. If it is a registry that is meant to be without, write oci+http://, or say --plain-http."

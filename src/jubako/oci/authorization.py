@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from typing import NoReturn
@@ -35,11 +36,16 @@ class _Grant(Struct):
 
 
 class RegistryAuth(httpx.Auth):
-    """Answers the challenges of the registry of `reference`, each request at most once."""
+    """Answers the challenges of the registry of `reference`, each request at most once.
 
-    def __init__(self, reference: Reference, credentials: Credentials | None) -> None:
+    Args:
+        tls: How to speak with its server of tokens; None: as with any server.
+    """
+
+    def __init__(self, reference: Reference, credentials: Credentials | None, tls: ssl.SSLContext | None = None) -> None:
         self.reference = reference
         self.credentials = credentials
+        self.tls = tls
         self._registry = httpx.URL(reference.api)
         self._header = ""
 
@@ -83,7 +89,10 @@ class RegistryAuth(httpx.Auth):
         scope = challenge.get("scope") or self._own_scope(method)
         request = self._token_request(realm, challenge.get("service", ""), scope)
         try:
-            with web_client() as client, closing(client.send(request, stream=True, follow_redirects=False)) as response:
+            with (
+                web_client(tls=self.tls) as client,
+                closing(client.send(request, stream=True, follow_redirects=False)) as response,
+            ):
                 content = bounded(response, _LARGEST_GRANT)
         except httpx.RequestError as error:
             raise Interrupted(f"its server of tokens, {without_secrets(realm)}, can't be reached: {error}") from error

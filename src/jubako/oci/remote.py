@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from jubako.errors import ConfigurationError
 from jubako.oci.authorization import RegistryAuth
+from jubako.oci.certificates import tls_of
 from jubako.oci.credentials import Credentials
 from jubako.oci.manifest import (
     ACCEPTED,
@@ -88,8 +89,9 @@ class RemoteRepository:
     def __init__(self, reference: Reference, credentials: Credentials | None = None, patience: Patience | None = None) -> None:
         self.reference = reference
         self.patience = patience or Patience()
-        self.auth = RegistryAuth(reference, credentials)
-        self.client = web_client(self.auth)
+        tls = tls_of(reference)
+        self.auth = RegistryAuth(reference, credentials, tls)
+        self.client = web_client(self.auth, tls)
 
     def __enter__(self) -> Self:
         return self
