@@ -176,14 +176,16 @@ def test_a_second_server_on_the_port_is_refused_and_the_first_goes_on(make_serve
         assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
-def test_the_default_is_this_machine_only(make_server: ServerFactory, echo: Path) -> None:
+def test_it_listens_on_its_two_ports_of_this_machine_only(make_server: ServerFactory, echo: Path) -> None:
     with make_server(echo) as server:
-        addresses = {
-            connection.laddr.ip
-            for connection in psutil.Process(server.pid).net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.port
+        processes = [psutil.Process(server.pid), *server.runners, *server.gateways, *server.instances]
+        places = {
+            tuple(connection.laddr)
+            for process in processes
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
         }
-    assert addresses == {"127.0.0.1"}
+    assert places == {("127.0.0.1", server.port), ("127.0.0.1", server.grpc_port)}
 
 
 def test_chat_with_the_real_model(server: Server) -> None:

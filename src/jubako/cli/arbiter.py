@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def run(settings: Settings, address: str, bento: Path | None = None) -> None:
     # BentoML's own folder is one for all servers of a user, and each start empties it.
     metrics = tempfile.mkdtemp(prefix="jubako-metrics-")
     BentoMLContainer.prometheus_multiproc_dir.set(metrics)
-    circus.create_standalone_arbiter = partial(_arbiter, circus.create_standalone_arbiter, settings.grace_period_s + PARTING_S)
+    circus.create_standalone_arbiter = partial(_arbiter, settings.grace_period_s + PARTING_S)
     try:
         serve_http(
             identifier,
@@ -69,9 +68,14 @@ def run(settings: Settings, address: str, bento: Path | None = None) -> None:
         shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _arbiter(create: Callable[..., circus.Arbiter], longest_s: float, watchers: list[Watcher], **options: Any) -> circus.Arbiter:
-    """BentoML's, which would wait a day for a process to leave, and in a container replace none that died."""
+def _arbiter(longest_s: float, watchers: list[Watcher], *, threaded: bool, **options: Any) -> circus.Arbiter:
+    """BentoML's, which would wait a day for a process to leave, and in a container replace none that died.
+
+    It would also take orders from every user of the machine, on ports that somebody may take between the choice and their use.
+    Nobody gives it orders, so its sockets are where only this process reaches them.
+    """
+    assert not threaded, "it runs in this thread"
     for watcher in watchers:
         watcher.graceful_timeout = longest_s
         watcher.respawn = True
-    return create(watchers, check_delay=CHECK_S, **options)
+    return circus.Arbiter(watchers, endpoint="inproc://orders", pubsub_endpoint="inproc://events", check_delay=CHECK_S, **options)
