@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -18,11 +18,27 @@ import psutil
 START_TIMEOUT_S = 300.0
 
 
+_HELD: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nobody listens, and which is nobody else's until this process ends."""
+    _HELD.append(hold_port())
+    return port_of(_HELD[-1])
+
+
+def hold_port() -> socket.socket:
+    """A socket that has a free port and does not listen. While it is open the kernel gives the port neither to those who ask for
+    any nor to outgoing connections, and lets whoever names it listen there."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def port_of(held: socket.socket) -> int:
+    port: int = held.getsockname()[1]
+    return port
 
 
 @dataclass
@@ -35,6 +51,7 @@ class Server:
     port: int = 0
     grpc_port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    _held: list[socket.socket] = field(default_factory=list, repr=False)
 
     @property
     def url(self) -> str:
@@ -52,7 +69,11 @@ class Server:
 
     def __enter__(self) -> Self:
         self.start()
-        self.wait_until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
+        try:
+            self.wait_until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,7 +81,7 @@ class Server:
 
     def start(self) -> None:
         """Once more on the same ports, if it ran before."""
-        self.port, self.grpc_port = self.port or free_port(), self.grpc_port or free_port()
+        self.port, self.grpc_port = self.port or self._hold(), self.grpc_port or self._hold()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JUBAKO_")}
         command = [sys.executable, "-m", "jubako", "serve", str(self.repository), "--port", str(self.port)]
         command += ["--grpc-port", str(self.grpc_port)]
@@ -101,23 +122,31 @@ class Server:
         root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
 
-    def find(self, fragment: str) -> list[psutil.Process]:
-        """The processes whose command line contains `fragment`."""
-        return [process for process in self.tree() if any(fragment in word for word in process.cmdline())]
-
     @property
     def instances(self) -> list[psutil.Process]:
-        return self.find("jubako.runner.instance")
+        return [child for runner in self.runners for child in _children(runner) if "jubako.runner.instance" in _words(child)]
 
     @property
     def runners(self) -> list[psutil.Process]:
-        return [process for process in self.find("_bentoml_impl.worker.service") if "runner" in process.cmdline()]
+        return self._services("runner")
 
     @property
     def gateways(self) -> list[psutil.Process]:
-        return [process for process in self.find("_bentoml_impl.worker.service") if "gateway" in process.cmdline()]
+        return self._services("gateway")
+
+    def _services(self, name: str) -> list[psutil.Process]:
+        """Children of the arbiter only: what a service has forked looks like it until it runs its own program."""
+        children = _children(psutil.Process(self.pid))
+        return [child for child in children if {"_bentoml_impl.worker.service", name} <= set(_words(child))]
+
+    def _hold(self) -> int:
+        self._held.append(hold_port())
+        return port_of(self._held[-1])
 
     def kill(self) -> None:
+        for held in self._held:
+            held.close()
+        self._held.clear()
         if self.process is None:
             return
         try:
@@ -137,3 +166,19 @@ class Server:
             except psutil.NoSuchProcess:
                 continue
         psutil.wait_procs(tree, timeout=10)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    """None if it has just ended."""
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """Of its command line; none if it has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
