@@ -19,9 +19,12 @@ from jubako.repository.problem import FieldPath, Problem, shown_path
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
-MAX_VALUES = 20_000
+MAX_VALUES = 10_000
+"""Values once aliases are written out."""
+MAX_NODES = 2 * MAX_VALUES
+"""Keys and values as they are written."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class Document:
         except yaml.reader.ReaderError as error:
             line = text[: error.position].count("\n") + 1
             return cls._unreadable(file, line, f"The character U+{error.character:04X} is not allowed in YAML.")
-        except RecursionError:
-            return cls._unreadable(file, 1, "The file is nested too deep.")
+        except _TooLarge as error:
+            return cls._unreadable(file, error.line, error.message)
         except (ValueError, OverflowError) as error:  # the scanner's own conversions, such as of \U escapes
             return cls._unreadable(file, 1, f"This is not YAML: {error}.")
         if root is None:
@@ -85,8 +88,46 @@ class Document:
         return Problem(self.file, self.line(path), message)
 
 
+class _TooLarge(Exception):
+    """The file is more than is read of any."""
+
+    def __init__(self, mark: yaml.Mark, message: str) -> None:
+        super().__init__(message)
+        self.line = mark.line + 1
+        self.message = message
+
+
 class _CoreLoader(yaml.SafeLoader):
-    """YAML 1.2's core schema in place of PyYAML's 1.1."""
+    """YAML 1.2's core schema in place of PyYAML's 1.1. It gives up at what is too much, before the time for it is spent.
+
+    Raises:
+        _TooLarge: the file holds too many values, or is nested too deep.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = 0
+        self._depth = 0
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        # The scanner looks ahead, and for each bracket at all that are open.
+        self._require_depth(self.flow_level)
+        super().fetch_flow_collection_start(token)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._values += 1
+        if self._values > MAX_NODES:
+            raise _TooLarge(self.get_mark(), f"The file holds more than {MAX_NODES} keys and values, which no entry needs.")
+        self._require_depth(self._depth)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def _require_depth(self, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise _TooLarge(self.get_mark(), f"The file is nested more than {MAX_DEPTH} deep, which no entry needs.")
 
 
 _CoreLoader.yaml_implicit_resolvers = {}
@@ -108,10 +149,6 @@ for _tag, _pattern, _first in (
     _CoreLoader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
-class _TooLarge(Exception):
-    pass
-
-
 class _Builder:
     """Makes one document of one tree of nodes."""
 
@@ -120,6 +157,7 @@ class _Builder:
         self.lines: dict[FieldPath, int] = {}
         self.problems: list[Problem] = []
         self.values = 0
+        self.depth = 0
 
     def document(self, root: yaml.Node) -> Document:
         if not isinstance(root, yaml.MappingNode):
@@ -129,14 +167,22 @@ class _Builder:
             fields = self._mapping(root, ())
         except _TooLarge as error:
             fields = {}
-            self._problem(root, str(error))
+            self._problem(root, error.message)
         return Document(self.file, fields, self.lines, tuple(self.problems))
 
     def _value(self, node: yaml.Node, path: FieldPath) -> Value:
         self.values += 1
-        if self.values > MAX_VALUES or len(path) > MAX_DEPTH:
+        if self.values > MAX_VALUES or self.depth >= MAX_DEPTH:
             # An alias may hold itself, or double with each level.
-            raise _TooLarge("The file holds too many values, or is nested too deep, once its aliases are written out.")
+            what = "The file holds too many values, or is nested too deep, once its aliases are written out."
+            raise _TooLarge(node.start_mark, what)
+        self.depth += 1
+        try:
+            return self._built(node, path)
+        finally:
+            self.depth -= 1
+
+    def _built(self, node: yaml.Node, path: FieldPath) -> Value:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -180,10 +226,12 @@ class _Builder:
             if not isinstance(source, yaml.MappingNode):
                 self._problem(node, "`<<` must name a mapping.")
                 continue
-            before = dict(self.lines)
+            own, self.lines = self.lines, {}
             merged = self._value(source, path)
             assert isinstance(merged, dict)
-            self.lines |= before
+            for place, line in self.lines.items():
+                own.setdefault(place, line)
+            self.lines = own
             for name, value in merged.items():
                 fields.setdefault(name, value)
 
