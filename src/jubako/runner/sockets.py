@@ -24,7 +24,7 @@ _BACKLOG = 1024
 class SocketFolder:
     """A folder ``jubako-<pid>-*``, mode 0700, in the system's temporary folder.
 
-    A lock in it says that its owner lives, so that the next runner can tell what a killed one left behind.
+    A lock in it, held before the folder has that name, says that its owner lives: the next runner can tell what killed ones left.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -35,9 +35,10 @@ class SocketFolder:
         """
         parent = parent or _short_temporary_folder()
         _remove_abandoned(parent)
-        self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-        self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}{os.getpid()}-", dir=parent))
+        self._lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path = made.rename(made.with_name(made.name.removeprefix(".")))
         self._numbers = itertools.count(1)
 
     def listen(self) -> tuple[str, socket.socket]:
@@ -84,9 +85,8 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    # The pid covers the moment before the lock is taken; the lock covers pids that mean nothing here (containers) or again.
-    pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-    if not pid.isdigit() or (not (folder / _LOCK).exists() and _is_alive(int(pid))):
+    """By the lock and not by the pid, which means nothing to other containers, and in time another process."""
+    if not folder.name.removeprefix(_PREFIX).partition("-")[0].isdigit():
         return False
     lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
@@ -95,14 +95,4 @@ def _is_abandoned(folder: Path) -> bool:
         return False
     finally:
         os.close(lock)
-    return True
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -51,11 +52,19 @@ input()
         assert unrelated.exists()
 
 
-def test_a_folder_that_is_not_yet_locked_is_left_to_its_living_owner(tmp_path: Path) -> None:
-    fresh = tmp_path / f"jubako-{os.getpid()}-abc"
-    fresh.mkdir()
-    with SocketFolder(tmp_path):
-        assert fresh.exists()
+def test_one_that_is_being_made_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+
+    def another_starts_before(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        SocketFolder(tmp_path).remove()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", another_starts_before)
+    with SocketFolder(tmp_path) as folder:
+        path, listening = folder.listen()
+        listening.close()
+        assert Path(path).exists()
 
 
 def test_paths_are_short_even_where_the_temporary_folder_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
