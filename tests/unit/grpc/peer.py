@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import Final
 
 import hpack
 
 from jubako.grpc.transport import frames
+
+PATIENCE_S: Final = 60.0
+"""For what takes milliseconds on a machine that has nothing else to do."""
 
 
 class Peer:
@@ -38,7 +42,7 @@ class Peer:
     async def read(self, *kinds: int) -> tuple[int, int, int, bytes]:
         """The next frame of one of these kinds: kind, flags, stream, payload."""
         while True:
-            high, low, kind, flags, number = frames.HEAD.unpack(await asyncio.wait_for(self._reader.readexactly(9), 10))
+            high, low, kind, flags, number = frames.HEAD.unpack(await asyncio.wait_for(self._reader.readexactly(9), PATIENCE_S))
             payload = await self._reader.readexactly(high << 8 | low)
             if kind in kinds:
                 return kind, flags, number, payload
@@ -54,7 +58,7 @@ class Peer:
     async def farewell(self) -> tuple[int, str]:
         """The code and the sentence with which the server hangs up."""
         _, _, _, payload = await self.read(frames.GOAWAY)
-        assert await asyncio.wait_for(self._reader.read(), 10) == b""
+        assert await asyncio.wait_for(self._reader.read(), PATIENCE_S) == b""
         return frames.U32.unpack_from(payload, 4)[0], payload[8:].decode()
 
     def close(self) -> None:

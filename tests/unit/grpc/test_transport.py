@@ -15,7 +15,7 @@ from jubako.grpc.transport import frames
 from jubako.protos import inference as pb
 from jubako.settings import Settings
 from tests.unit.grpc.conftest import Serving, stream_infer, unary
-from tests.unit.grpc.peer import Peer
+from tests.unit.grpc.peer import PATIENCE_S, Peer
 from tests.unit.grpc.test_inference import ROW, row
 
 LIVE = "/inference.GRPCInferenceService/ServerLive"
@@ -86,7 +86,7 @@ async def test_a_client_that_reads_late_still_learns_why(peer: Peer) -> None:
     await peer.read(frames.SETTINGS)
     peer.write(b"\0\0\0\x05" + bytes(5))  # a push promise
     for _ in range(20):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         peer.write(bytes(100_000))
     assert "Clients promise nothing" in (await peer.farewell())[1]
 
@@ -181,7 +181,7 @@ class TestFewStreams:
 class TestKeepalive:
     @pytest.fixture
     def settings(self) -> Settings:
-        return Settings(access_log=False, grpc_keepalive_s=0.05, grpc_keepalive_timeout_s=0.05)
+        return Settings(access_log=False, grpc_keepalive_s=0.05, grpc_keepalive_timeout_s=1)
 
     async def test_a_silent_client_is_asked_and_then_left(self, peer: Peer) -> None:
         peer.greet()
@@ -193,26 +193,26 @@ class TestKeepalive:
 async def test_a_server_that_stops_finishes_what_it_has(serving: Serving, client: triton.InferenceServerClient) -> None:
     serving.plane.gate.clear()
     answer = asyncio.ensure_future(client.infer("identity", [row()]))
-    await asyncio.wait_for(serving.plane.begun.wait(), 10)
-    stopping = asyncio.create_task(serving.server.stop(10))
+    await asyncio.wait_for(serving.plane.begun.wait(), PATIENCE_S)
+    stopping = asyncio.create_task(serving.server.stop(10 * PATIENCE_S))
     await asyncio.sleep(0)
     with pytest.raises(OSError, match=r"refused|Connect"):
         await asyncio.open_connection("127.0.0.1", serving.port)
     serving.plane.gate.set()
     assert (await answer).as_numpy("INPUT0").shape == (1, 16)
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, PATIENCE_S)
 
 
 async def test_what_outlives_the_grace_period_is_told(serving: Serving, channel: grpc.aio.Channel) -> None:
     serving.plane.gate.clear()
     message = pb.ModelInferRequest(model_name="identity").SerializeToString()
     call = unary(channel, "ModelInfer")(message)
-    await asyncio.wait_for(serving.plane.begun.wait(), 10)
+    await asyncio.wait_for(serving.plane.begun.wait(), PATIENCE_S)
     await serving.server.stop(0.05)
     with pytest.raises(grpc.aio.AioRpcError, match="shut down before the answer was complete") as caught:
         await call
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    await asyncio.wait_for(serving.plane.cancelled.wait(), 10)
+    await asyncio.wait_for(serving.plane.cancelled.wait(), PATIENCE_S)
 
 
 async def test_an_idle_stream_does_not_hold_up_the_end(serving: Serving, channel: grpc.aio.Channel) -> None:
@@ -221,7 +221,7 @@ async def test_an_idle_stream_does_not_hold_up_the_end(serving: Serving, channel
     answer = await stream.read()
     assert isinstance(answer, bytes)
     assert pb.ModelStreamInferResponse.FromString(answer).error_message
-    await asyncio.wait_for(serving.server.stop(10), 5)
+    await asyncio.wait_for(serving.server.stop(10 * PATIENCE_S), PATIENCE_S)
     with pytest.raises(grpc.aio.AioRpcError, match="shutting down") as caught:
         await stream.read()
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -231,9 +231,9 @@ async def test_a_client_that_vanishes_ends_its_work(peer: Peer, serving: Serving
     serving.plane.gate.clear()
     peer.greet()
     peer.call(1, INFER, pb.ModelInferRequest(model_name="identity").SerializeToString())
-    await asyncio.wait_for(serving.plane.begun.wait(), 10)
+    await asyncio.wait_for(serving.plane.begun.wait(), PATIENCE_S)
     peer.close()
-    await asyncio.wait_for(serving.plane.cancelled.wait(), 10)
+    await asyncio.wait_for(serving.plane.cancelled.wait(), PATIENCE_S)
 
 
 @pytest.mark.parametrize("given", ["trace-7", "~" * 128])

@@ -32,8 +32,9 @@ RESETS: Final = 1000
 """Calls that a client may begin and reset on one connection, beyond as many as it let be answered. A flood of them is an attack
 (CVE-2023-44487), which a limit on the calls at the same time does not see."""
 
-LINGER_S: Final = 1.0
-"""Seconds for which a client may go on sending after our last word, before the connection is closed."""
+LINGER_S: Final = 10.0
+"""Seconds for which a client may go on sending after our last word, before the connection is closed. One that is far away, or on a
+busy machine, takes that long to come to it."""
 
 DRAINING: Final = b"draining"
 
