@@ -19,6 +19,7 @@ from jubako.errors import (
 )
 from jubako.protos import inference, jubako_v1
 from tests.unit.grpc.conftest import Serving, unary
+from tests.unit.grpc.peer import PATIENCE_S
 from tests.unit.grpc.v1.stubs import ask, said, stream
 
 KINDS = {kind.DESCRIPTOR.full_name: kind for kind in (pb.ErrorInfo, pb.BadRequest, pb.RetryInfo, pb.ResourceInfo)}
@@ -26,7 +27,7 @@ KINDS = {kind.DESCRIPTOR.full_name: kind for kind in (pb.ErrorInfo, pb.BadReques
 
 async def failure(channel: grpc.aio.Channel, method: str, message: Message) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await unary(channel, method)(message.SerializeToString(), timeout=20)
+        await unary(channel, method)(message.SerializeToString(), timeout=PATIENCE_S)
     return caught.value
 
 

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from tests.unit.grpc.conftest import Serving
+from tests.unit.grpc.peer import PATIENCE_S
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -50,12 +51,12 @@ async def test_watching_a_model_that_fails_and_the_server_that_leaves(health: An
     serving.plane.statuses[0] = msgspec.structs.replace(serving.plane.statuses[0], state="FAILED")
     serving.tell_of_change()
     assert (await watched.read()).status == NOT_SERVING
-    stopping = asyncio.create_task(serving.server.stop(10))
+    stopping = asyncio.create_task(serving.server.stop(10 * PATIENCE_S))
     assert (await watched.read()).status == NOT_SERVING
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await watched.read()
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, PATIENCE_S)
 
 
 async def test_reflection_describes_what_is_served(serving: Serving) -> None:

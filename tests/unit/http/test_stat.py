@@ -18,7 +18,7 @@ def put_two_instances(plane: FakePlane) -> None:
     starting = InstanceStatus(id="talk-2-1", address="", state="STARTING")
     plane.statuses[0] = msgspec.structs.replace(CHAT, instances=[ready, starting])
     plane.busy["talk-2-0"] = Load(running=3, queued=2, capacity=4, progress=9, kv_cache_usage=0.25)
-    plane.counted = StatisticsResult(requests=33, last_request_ms=round((time.time() - 60) * 1000))
+    plane.counted = StatisticsResult(requests=33, last_request_ms=int((time.time() - 60) * 1000))
 
 
 async def test_a_model_by_any_of_its_names(client: httpx.AsyncClient, plane: FakePlane) -> None:

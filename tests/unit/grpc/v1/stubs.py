@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from jubako.grpc.v1.methods import SERVICES
 from jubako.protos import jubako_v1 as pb
 from jubako.protos.pool import POOL
+from tests.unit.grpc.peer import PATIENCE_S
 
 A = TypeVar("A", bound=Message)
 
@@ -18,14 +19,14 @@ def ask(channel: grpc.aio.Channel, method: str, request: Message, kind: type[A])
     """One answer: `method` is such as ``ChatService/Complete``."""
     serialize = type(request).SerializeToString
     made: grpc.aio.UnaryUnaryMultiCallable[Message, A] = channel.unary_unary(f"/jubako.v1.{method}", serialize, kind.FromString)
-    return made(request, timeout=20)
+    return made(request, timeout=PATIENCE_S)
 
 
 def stream(channel: grpc.aio.Channel, method: str, request: Message, kind: type[A]) -> Any:
     """A stream of answers of this kind, to be read."""
     serialize = type(request).SerializeToString
     made: grpc.aio.UnaryStreamMultiCallable[Message, A] = channel.unary_stream(f"/jubako.v1.{method}", serialize, kind.FromString)
-    return made(request, timeout=20)
+    return made(request, timeout=PATIENCE_S)
 
 
 def said(text: str, **fields: Any) -> pb.ChatRequest:

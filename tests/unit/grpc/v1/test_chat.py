@@ -35,6 +35,7 @@ from jubako.messages import (
 )
 from jubako.protos import jubako_v1 as pb
 from tests.unit.grpc.conftest import Serving
+from tests.unit.grpc.peer import PATIENCE_S
 from tests.unit.grpc.v1.stubs import ask, said, stream
 
 SCHEMA = '{"type": "object", "properties": {"z": {"type": "integer"}, "a": {"type": "string"}}}'
@@ -244,10 +245,10 @@ async def test_a_model_that_is_not_there_and_one_that_does_not_chat(channel: grp
 async def test_a_message_that_is_none(channel: grpc.aio.Channel) -> None:
     bytes_to_bytes: Any = channel.unary_unary("/jubako.v1.ChatService/Complete")
     with pytest.raises(grpc.aio.AioRpcError, match=r"The message is no jubako\.v1\.ChatRequest\."):
-        await bytes_to_bytes(b"\xff\xff", timeout=20)
+        await bytes_to_bytes(b"\xff\xff", timeout=PATIENCE_S)
     stream_of_bytes: Any = channel.unary_stream("/jubako.v1.ChatService/Stream")
     with pytest.raises(grpc.aio.AioRpcError, match=r"The message is no jubako\.v1\.ChatRequest\."):
-        await stream_of_bytes(b"\xff\xff", timeout=20).read()
+        await stream_of_bytes(b"\xff\xff", timeout=PATIENCE_S).read()
 
 
 # --- answers --------------------------------------------------------------------------------------------------------------
@@ -330,32 +331,33 @@ async def test_a_client_that_leaves_ends_the_work(channel: grpc.aio.Channel, ser
         if whole
         else stream(channel, "ChatService/Stream", said("x"), pb.ChatChunk)
     )
-    await asyncio.wait_for(serving.plane.begun.wait(), 5)
+    await asyncio.wait_for(serving.plane.begun.wait(), PATIENCE_S)
     call.cancel()
-    await asyncio.wait_for(serving.plane.cancelled.wait(), 5)
+    await asyncio.wait_for(serving.plane.cancelled.wait(), PATIENCE_S)
 
 
 async def test_a_deadline_ends_a_stream_in_the_middle(channel: grpc.aio.Channel, serving: Serving) -> None:
     serving.plane.close_gate_after = 1
+    await channel.channel_ready()
     serialize = pb.ChatRequest.SerializeToString
     method = channel.unary_stream("/jubako.v1.ChatService/Stream", serialize, pb.ChatChunk.FromString)
-    call: Any = method(said("a b c"), timeout=0.5)
+    call: Any = method(said("a b c"), timeout=3)
     assert (await call.read()).deltas[0].text == "a "
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await asyncio.wait_for(serving.plane.cancelled.wait(), 5)
+    await asyncio.wait_for(serving.plane.cancelled.wait(), PATIENCE_S)
 
 
 async def test_a_stream_is_finished_by_a_server_that_leaves(channel: grpc.aio.Channel, serving: Serving) -> None:
     serving.plane.close_gate_after = 1
     call = stream(channel, "ChatService/Stream", said("a b c"), pb.ChatChunk)
     assert (await call.read()).deltas[0].text == "a "
-    stopping = asyncio.create_task(serving.server.stop(10))
+    stopping = asyncio.create_task(serving.server.stop(10 * PATIENCE_S))
     await asyncio.sleep(0)
     serving.plane.gate.set()
     assert (await call.read()).deltas[0].text == "b "
     assert (await call.read()).deltas[0].text == "c "
     assert (await call.read()).HasField("usage")
     assert await call.code() is grpc.StatusCode.OK
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, PATIENCE_S)
