@@ -30,10 +30,12 @@ from tests.integration.echo_versions import (
     serving,
 )
 from tests.integration.runner_process import MakeRunner
-from tests.integration.runner_serving import LONG_S, kill, until_gone
+from tests.integration.runner_serving import LONG_S, kill, resume, suspend, until_gone
 from tests.unit.cli.command import jubako
 
 M = TypeVar("M", bound=Message)
+
+ENSEMBLE = "backend: ensemble\nengine: {steps: [{model: m@stable, inputs: {text_input: t}, outputs: {text_output: o}}]}\n"
 
 TWO = "aliases: {stable: 1}\nserved_names: ['n:b', 'x@y']"
 
@@ -223,10 +225,9 @@ async def test_a_load_goes_by_what_the_files_say_then(make_runner: MakeRunner, r
 
 async def test_ensembles_ask_by_aliases(make_runner: MakeRunner, repository: MakeRepository) -> None:
     """An ensemble over one of text: each step asks the version that the alias means at that moment."""
-    ensemble = "backend: ensemble\nengine: {steps: [{model: m@stable, inputs: {text_input: t}, outputs: {text_output: o}}]}\n"
     root = two_versions(repository)
     (root / "e").mkdir()
-    (root / "e" / "model.yaml").write_text(ensemble)
+    (root / "e" / "model.yaml").write_text(ENSEMBLE)
     async with serving(make_runner(m=entry(101, versions=TWO))) as plane:
         request = InferRequest(model="e", inputs=[Tensor("t", "BYTES", [1], b"\x02\x00\x00\x00hi")])
         counts = []
@@ -236,6 +237,25 @@ async def test_ensembles_ask_by_aliases(make_runner: MakeRunner, repository: Mak
             assert bytes(output.data)[4:] == b"hi"
             counts.append([(await plane.statistics(f"m:{version}")).requests for version in (1, 2)])
         assert counts == [[1, 0], [0, 1]], "version 1 has left"
+
+
+async def test_an_alias_is_set_only_once_what_asks_others_goes_by_it(make_runner: MakeRunner, repository: MakeRepository) -> None:
+    text = entry(101, versions="versions: all\naliases: {stable: 1}")
+    root = two_versions(repository, text)
+    (root / "e").mkdir()
+    (root / "e" / "model.yaml").write_text(ENSEMBLE)
+    runner = make_runner(m=text)
+    async with serving(runner) as plane:
+        asking = pid_of(plane, "e")
+        suspend(asking)
+        setting = asyncio.create_task(plane.set_alias("m", "stable", 2))
+        await runner.until(lambda snapshot: any((s.version, s.aliases) == (2, ["stable"]) for s in snapshot.versions))
+        over, _ = await asyncio.wait((setting,), timeout=0.5)
+        resume(asking)
+        assert not over, "the ensemble would still have asked version 1"
+        await asyncio.wait_for(setting, LONG_S)
+        await plane.infer(InferRequest(model="e", inputs=[Tensor("t", "BYTES", [1], b"\x02\x00\x00\x00hi")]), Caller("test"))
+        assert [(await plane.statistics(f"m:{version}")).requests for version in (1, 2)] == [0, 1]
 
 
 def test_aliases_over_http_grpc_and_from_the_command_line(make_server: ServerFactory, repository: MakeRepository) -> None:

@@ -6,7 +6,7 @@ that many bytes attached: the contents of its large tensors, one after the other
     gateway  ──► instance   Call, Credit, Cancel
     instance ──► gateway    Hello, Queued, Started, Chunk, End, Failed, Load
     runner   ──► instance   Start, Repository, Drain   (over the runner's own socket pair, besides the above)
-    instance ──► runner     Loading, Hello, LoadFailed, Load
+    instance ──► runner     Hello, LoadFailed, Load, Heard
 
 Only one version of jubako speaks on a channel, so frames carry no version of their own; `Hello` does.
 """
@@ -65,6 +65,12 @@ class Repository(Frame, frozen=True, tag="repository"):
     """To an instance that asks other models: which there are now, and where."""
 
     snapshot: Snapshot
+
+
+class Heard(Frame, frozen=True, tag="heard"):
+    """An instance that asks other models goes by the snapshot `serial` now."""
+
+    serial: int
 
 
 class Drain(Frame, frozen=True, tag="drain"):
@@ -147,7 +153,21 @@ class Failed(Frame, frozen=True, tag="failed"):
 
 
 AnyFrame = (
-    Hello | Start | LoadFailed | Repository | Drain | Load | Call | Credit | Cancel | Queued | Started | Chunk | End | Failed
+    Hello
+    | Start
+    | LoadFailed
+    | Repository
+    | Heard
+    | Drain
+    | Load
+    | Call
+    | Credit
+    | Cancel
+    | Queued
+    | Started
+    | Chunk
+    | End
+    | Failed
 )
 
 _PREFIX = struct.Struct("<II")

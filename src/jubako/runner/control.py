@@ -120,12 +120,12 @@ class ControlPlane:
     async def load(self, request: Request) -> Response:
         order = await _posted(request, ModelOrder)
         await self._supervisor.load(order.model)
-        return self._done()
+        return await self._done()
 
     async def unload(self, request: Request) -> Response:
         order = await _posted(request, ModelOrder)
         await self._supervisor.unload(order.model)
-        return self._done()
+        return await self._done()
 
     async def alias(self, request: Request) -> Response:
         order = await _posted(request, AliasOrder)
@@ -133,23 +133,23 @@ class ControlPlane:
             await self._supervisor.delete_alias(order.model, order.alias)
         else:
             await self._supervisor.set_alias(order.model, order.alias, order.version)
-        return self._done()
+        return await self._done()
 
     async def register(self, request: Request) -> Response:
         self._supervisor.register_region(await _posted(request, SharedRegion))
-        return self._done()
+        return await self._done()
 
     async def unregister(self, request: Request) -> Response:
         order = await _posted(request, RegionOrder)
         self._supervisor.unregister_region(order.name)
-        return self._done()
+        return await self._done()
 
     async def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, JubakoError)
-        return _json(Outcome(self._supervisor.snapshot.serial, error.to_wire()), error.http_status)
+        return _json(Outcome(await self._supervisor.heard(), error.to_wire()), error.http_status)
 
-    def _done(self) -> Response:
-        return _json(Outcome(self._supervisor.snapshot.serial))
+    async def _done(self) -> Response:
+        return _json(Outcome(await self._supervisor.heard()))
 
     async def _lines(self) -> AsyncIterator[bytes]:
         self._watchers += 1

@@ -31,7 +31,7 @@ import msgspec
 from jubako.backends.base import Backend, ModelSpec
 from jubako.backends.declarations import BACKENDS
 from jubako.channel.connection import Connection
-from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Repository, Start
+from jubako.channel.frames import AnyFrame, Drain, Heard, Hello, Load, LoadFailed, Repository, Start
 from jubako.channel.server import ChannelServer
 from jubako.errors import ConfigurationError
 from jubako.messages import ModelInfo
@@ -60,7 +60,7 @@ class Instance:
         self._loaded = False
         self._leaving = False
         self._spec: asyncio.Future[ModelSpec] = asyncio.get_running_loop().create_future()
-        self._repository = SnapshotFeed()
+        self._repository = SnapshotFeed(lambda serial: self._control.send(Heard(serial)))
         self._drain = asyncio.Event()
         self._runner_gone = asyncio.Event()
 

@@ -41,6 +41,7 @@ class InstanceKeeper:
         self._sockets = premises.sockets
         self._policy = premises.policy
         self._snapshots = premises.snapshots if deployment.calls_models else None
+        self._followers = premises.followers
         self._changed = changed
         self._state: InstanceState = "STARTING"
         self._address = ""
@@ -118,6 +119,8 @@ class InstanceKeeper:
             hello = await process.loaded(self._limits.load_timeout_s)
             ready_since = asyncio.get_running_loop().time()
             self._welcome(hello.info)
+            if self._snapshots is not None:
+                self._followers.add(process)
             await process.work(self._limits.stall_timeout_s)
         except LoadError as error:
             return _Failure(reason=error.reason, permanent=error.permanent)
@@ -128,6 +131,7 @@ class InstanceKeeper:
             return _Failure(reason=f"the process {stall} and was replaced", ready_since=ready_since)
         finally:
             how_it_ended = await process.end()
+            self._followers.discard(process)
             self._process, self._address = None, ""
         return _Failure(reason=how_it_ended, ready_since=ready_since)
 

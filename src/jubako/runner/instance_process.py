@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import msgspec
 import jubako
 from jubako.backends.base import ModelSpec
 from jubako.channel.connection import Connection
-from jubako.channel.frames import AnyFrame, Drain, Hello, Load, LoadFailed, Repository, Start
+from jubako.channel.frames import AnyFrame, Drain, Heard, Hello, Load, LoadFailed, Repository, Start
 from jubako.messages import Snapshot
 from jubako.runner.output import Output
 
@@ -64,6 +65,8 @@ class InstanceProcess:
         self._process: asyncio.subprocess.Process
         self._control: _PacedConnection
         self._following: asyncio.Task[None] | None = None
+        self._heard: float = 0
+        self._hearing = asyncio.Event()
         self._ended: asyncio.Task[None]
 
     @classmethod
@@ -136,6 +139,11 @@ class InstanceProcess:
         """Tell it each of `snapshots`, for as long as it lives. While it reads slowly, it misses those between."""
         self._following = self._loop.create_task(self._pass_on(snapshots))
 
+    async def has_heard(self, serial: int) -> None:
+        """Return once it goes by the snapshot `serial` of those that it follows, or a later one; or once it has ended."""
+        while self._heard < serial:
+            await self._hearing.wait()
+
     def drain(self) -> None:
         """Ask it to take no new call, finish those in flight and exit with status 0."""
         self._control.send(Drain())
@@ -177,12 +185,18 @@ class InstanceProcess:
         await self._process.wait()
         if self._following is not None:
             self._following.cancel()
+        self._hear(math.inf)
         # What an engine started must not outlive it.
         self.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HELD_OUTPUT_S):
                 await self._output.ended.wait()
         self._control.close()
+
+    def _hear(self, serial: float) -> None:
+        self._heard = serial
+        self._hearing.set()
+        self._hearing = asyncio.Event()
 
     def _how_it_ended(self) -> str:
         status = self._process.returncode
@@ -208,6 +222,8 @@ class InstanceProcess:
                 self._well_at = self._loop.time()
                 if not self._hello.done():
                     self._hello.set_result(frame)
+            case Heard():
+                self._hear(frame.serial)
             case LoadFailed():
                 if not self._hello.done():
                     self._hello.set_exception(LoadError(frame.reason, permanent=frame.permanent))

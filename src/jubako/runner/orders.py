@@ -30,8 +30,8 @@ class RegionOrder(Struct, frozen=True, forbid_unknown_fields=True):
 class Outcome(Struct, frozen=True, omit_defaults=True):
     """What became of an order: it was done, or there is an `error`.
 
-    Every snapshot from `serial` on shows what it changed. What failed may have changed something too: a model that could not be
-    loaded has FAILED, and what it needs was perhaps loaded before.
+    Every snapshot from `serial` on shows what it changed, and instances that ask other models go by it already. What failed may
+    have changed something too: a model that could not be loaded has FAILED, and what it needs was perhaps loaded before.
     """
 
     serial: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -32,9 +32,14 @@ ANOTHER_MODEL = Caller("from-another-model")
 
 
 class SnapshotFeed:
-    """What the runner says of the repository, for a fleet. A slow reader misses what is no longer so."""
+    """What the runner says of the repository, for a fleet. A slow reader misses what is no longer so.
 
-    def __init__(self) -> None:
+    Args:
+        heard: Is told the serial of each snapshot by which the fleet goes.
+    """
+
+    def __init__(self, heard: Callable[[int], None]) -> None:
+        self._heard = heard
         self._latest: Snapshot | None = None
         self._news = asyncio.Event()
 
@@ -47,7 +52,10 @@ class SnapshotFeed:
             await self._news.wait()
             self._news.clear()
             assert self._latest is not None
-            yield self._latest
+            snapshot = self._latest
+            yield snapshot
+            # The next one is asked for, so this one holds.
+            self._heard(snapshot.serial)
 
 
 class RoutedModels:

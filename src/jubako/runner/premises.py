@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from jubako.messages import Snapshot
+from jubako.runner.followers import Followers
 from jubako.runner.restarts import RestartPolicy
 from jubako.runner.sockets import SocketFolder
 
@@ -18,9 +19,11 @@ class Premises:
         policy: How patiently failures are met.
         changed: To be called whenever some status is another.
         snapshots: How everything is now, and again after each change: for instances that ask others.
+        followers: Those instances.
     """
 
     sockets: SocketFolder
     policy: RestartPolicy
     changed: Callable[[], None]
     snapshots: Callable[[], AsyncGenerator[Snapshot, None]]
+    followers: Followers

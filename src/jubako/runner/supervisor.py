@@ -16,6 +16,7 @@ from jubako.messages import SharedRegion, Snapshot
 from jubako.model_names import WHAT_AN_ALIAS_IS, is_alias
 from jubako.runner.daemon_thread import in_daemon_thread
 from jubako.runner.deployment import Plan
+from jubako.runner.followers import Followers
 from jubako.runner.model_runner import ModelRunner
 from jubako.runner.needs import Needs
 from jubako.runner.premises import Premises
@@ -61,6 +62,7 @@ class Supervisor:
         self._policy = policy or RestartPolicy()
         self._socket_parent = socket_parent
         self._premises: Premises
+        self._followers = Followers()
         self._models: dict[str, ModelRunner] = {}
         self._needs = Needs()
         self._regions = Regions()
@@ -73,7 +75,11 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         self._premises = Premises(
-            sockets=SocketFolder(self._socket_parent), policy=self._policy, changed=self._changed, snapshots=self.snapshots
+            sockets=SocketFolder(self._socket_parent),
+            policy=self._policy,
+            changed=self._changed,
+            snapshots=self.snapshots,
+            followers=self._followers,
         )
         for plan in self._plans:
             self._needs.note(plan)
@@ -104,6 +110,12 @@ class Supervisor:
             change = self._change
             yield self.snapshot
             await change.wait()
+
+    async def heard(self) -> int:
+        """The serial of a snapshot that shows what was done before; return once instances that ask others go by it too."""
+        serial = self._serial
+        await self._followers.have_heard(serial)
+        return serial
 
     # What the control plane is told
 
