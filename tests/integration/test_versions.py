@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import threading
 from multiprocessing.shared_memory import SharedMemory
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 
 from jubako.errors import InvalidRequest, ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import SharedRegion
+from jubako.runner.deployment import Plan
 from tests.conftest import ServerFactory
 from tests.integration.echo_versions import (
     WORDS,
@@ -24,7 +28,7 @@ from tests.integration.echo_versions import (
     said,
     serving,
 )
-from tests.integration.runner_process import MakeRunner, Runner
+from tests.integration.runner_process import MakeRunner
 from tests.integration.runner_serving import (
     IMPATIENT,
     LONG_S,
@@ -213,7 +217,7 @@ async def test_a_process_that_is_killed_while_it_loads_is_started_again(
         old = pid_of(plane, "m")
         (root / "m" / "model.yaml").write_text(entry(102, load_delay_s=1))
         loading = asyncio.create_task(plane.load("m"))
-        kill(await successor(runner, old))
+        kill(await successor(runner.process.pid, old))
         assert await asked(plane, "m") == 101
         await asyncio.wait_for(loading, LONG_S)
         assert await asked(plane, "m") == 102
@@ -227,7 +231,7 @@ async def test_a_runner_that_is_killed_while_it_loads_leaves_nothing(make_runner
         old = pid_of(plane, "m")
         (root / "m" / "model.yaml").write_text(entry(102, load_delay_s=3600))
         loading = asyncio.create_task(plane.load("m"))
-        new = await successor(runner, old)
+        new = await successor(runner.process.pid, old)
         kill(runner.process.pid)
         with pytest.raises(ModelNotReady, match="restarted"):
             await loading
@@ -250,7 +254,7 @@ async def test_loads_of_a_model_come_one_after_the_other(make_runner: MakeRunner
         async with in_constant_use(plane, "m"):
             await asyncio.gather(*(change_and_load(101 + number) for number in range(5)), *(plane.load("m") for _ in range(5)))
         assert await asked(plane, "m") == 105
-        await until_gone(*(pid for pid in instance_pids(runner) if pid != pid_of(plane, "m")))
+        await until_gone(*(pid for pid in instance_pids(runner.process.pid) if pid != pid_of(plane, "m")))
 
 
 async def test_whoever_asked_for_a_load_may_go(make_runner: MakeRunner, repository: MakeRepository) -> None:
@@ -260,7 +264,7 @@ async def test_whoever_asked_for_a_load_may_go(make_runner: MakeRunner, reposito
         old = pid_of(plane, "m")
         (root / "m" / "model.yaml").write_text(entry(102, load_delay_s=0.3))
         loading = asyncio.create_task(plane.load("m"))
-        await successor(runner, old)
+        await successor(runner.process.pid, old)
         loading.cancel()
         async with asyncio.timeout(LONG_S):
             while await asked(plane, "m") != 102:  # noqa: ASYNC110 - nobody tells who left
@@ -289,13 +293,38 @@ async def test_a_successor_that_cannot_load_leaves_the_old_generation_and_what_t
         assert only.version == 2
 
 
+async def test_an_unload_gives_up_a_load_that_still_reads_the_entry() -> None:
+    plan = plans(deployed("m", load_delay_s=3600))["m"]
+    reads: list[str] = []
+    reading, allowed = threading.Event(), threading.Event()
+
+    def read(name: str) -> Plan:
+        reads.append(name)
+        if len(reads) == 3:  # the last before the process is started
+            reading.set()
+            allowed.wait()
+        return plan
+
+    async with supervising(read=read) as supervisor, asyncio.timeout(LONG_S):
+        loading = asyncio.create_task(supervisor.load("m"))
+        await asyncio.to_thread(reading.wait, LONG_S)
+        unloading = asyncio.create_task(supervisor.unload("m"))
+        for _ in range(3):  # so that it has begun
+            await asyncio.sleep(0)
+        allowed.set()
+        with pytest.raises(ModelFailed, match="unloaded meanwhile"):
+            await loading
+        await unloading
+        assert supervisor.snapshot.versions == []
+
+
 async def test_the_end_does_not_wait_for_a_load() -> None:
     served = plans(deployed("m", fingerprint="old"))
     async with supervising(*served["m"].deployments, read=lambda name: served[name], policy=IMPATIENT) as supervisor:
-        await until_ready(supervisor, "m")
+        old = await until_ready(supervisor, "m")
         served |= plans(deployed("m", load_delay_s=3600, fingerprint="new"))
         loading = asyncio.create_task(supervisor.load("m"))
-        await asyncio.sleep(0.1)
+        await successor(os.getpid(), old.pid)
         async with asyncio.timeout(LONG_S):
             await supervisor.drain(timeout_s=LONG_S)
             with pytest.raises(ModelFailed, match="shutting down"):
@@ -389,12 +418,17 @@ def test_models_are_loaded_and_unloaded_over_http_and_from_the_command_line(
         assert server.instances == []
 
 
-def instance_pids(runner: Runner) -> list[int]:
-    children = psutil.Process(runner.process.pid).children()
-    return [child.pid for child in children if "jubako.runner.instance" in child.cmdline()]
+def instance_pids(runner: int) -> list[int]:
+    """The instances of the runner whose process this is."""
+    found: list[int] = []
+    for child in psutil.Process(runner).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end at any moment
+            if "jubako.runner.instance" in child.cmdline():
+                found.append(child.pid)
+    return found
 
 
-async def successor(runner: Runner, old: int) -> int:
+async def successor(runner: int, old: int | None) -> int:
     """The process of the generation that loads beside the one of process `old`."""
     async with asyncio.timeout(LONG_S):
         while not (new := [pid for pid in instance_pids(runner) if pid != old]):  # noqa: ASYNC110 - the system tells nobody

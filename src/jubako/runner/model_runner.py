@@ -95,11 +95,14 @@ class ModelRunner:
         """
         unloads = self._unloads
         try:
+            plan = await read()
+            self._require_no_unload_since(unloads)
             # Not under the lock: models that wait for each other must not hold each other up.
-            missing = await obtain(await read())
+            missing = await obtain(plan)
             async with self._loading:
-                self._require_no_unload_since(unloads)
                 plan = await read()
+                # An unload that came until now found nothing to end. One that comes later does.
+                self._require_no_unload_since(unloads)
                 failures = await self._serve_all(plan.failed(missing) if missing else plan)
         except Exception as error:
             self._wait_no_longer(str(error))
@@ -122,10 +125,16 @@ class ModelRunner:
             Conflict: `keep` could not do it. Whatever is raised, nothing has changed.
         """
         unloads = self._unloads
+
+        async def read_unless_unloaded() -> Plan:
+            plan = await read()
+            self._require_no_unload_since(unloads)
+            return plan
+
         async with self._loading:
             self._require_no_unload_since(unloads)
             try:
-                await self._serve_number(number, read)
+                await self._serve_number(number, read_unless_unloaded)
                 await keep()
                 self._aliases = {**self._aliases, alias: number}
             finally:
