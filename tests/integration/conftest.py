@@ -16,9 +16,11 @@ from tests.serving import Server
 def make_runner(repository: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeRunner]:
     """Makes runners over a repository of the test's own; all are killed at its end."""
     runners: list[Runner] = []
+    # Not the system's: any runner of this machine clears up there what a killed one has left.
+    temporary = tmp_path_factory.mktemp("t")
 
     def make(grace_period_s: float = LONG_S, **entries: str) -> Runner:
-        runners.append(Runner(repository(**entries), tmp_path_factory.mktemp("r"), grace_period_s))
+        runners.append(Runner(repository(**entries), tmp_path_factory.mktemp("r"), temporary, grace_period_s))
         return runners[-1]
 
     yield make

@@ -32,15 +32,21 @@ uvicorn.run(control_application(load_settings().settings), uds=sys.argv[1], log_
 
 
 class Runner:
-    """A runner in a process of its own, over a real repository."""
+    """A runner in a process of its own, over a real repository.
 
-    def __init__(self, repository: Path, folder: Path, grace_period_s: float) -> None:
+    Args:
+        folder: Of its own.
+        temporary: Where it makes the folder of its sockets.
+    """
+
+    def __init__(self, repository: Path, folder: Path, temporary: Path, grace_period_s: float) -> None:
         self.socket = str(folder / "runner.sock")
         environment = {
             **os.environ,
             "JUBAKO_REPOSITORY": str(repository),
             "JUBAKO_CACHE_DIR": str(folder / "cache"),
             "JUBAKO_GRACE_PERIOD_S": str(grace_period_s),
+            "TMPDIR": str(temporary),
         }
         self.process = subprocess.Popen([sys.executable, "-c", SERVER, self.socket], env=environment)
 
@@ -69,7 +75,7 @@ class Runner:
         return instance_of(await self.until(is_in(model, "READY")), model)
 
     def get(self, path: str) -> httpx.Response:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=self.socket), base_url="http://runner") as client:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=self.socket), base_url="http://runner", timeout=LONG_S) as client:
             return client.get(path)
 
     def terminate(self) -> None:

@@ -15,6 +15,7 @@ from jubako.errors import InstanceLost, InternalError
 from jubako.messages import Caller, Snapshot
 from jubako.repository.config import Limits
 from jubako.runner.deployment import Deployment, Report
+from jubako.runner.instance_process import UNREAD_S
 from jubako.runner.restarts import RestartPolicy
 from tests.integration.runner_serving import (
     LONG_S,
@@ -132,7 +133,7 @@ async def test_a_backend_that_does_not_exist_fails_at_once() -> None:
 async def test_loading_for_too_long_is_ended() -> None:
     limits = Limits(load_timeout_s=2)
     async with supervising(deployed("slow", TROUBLED, trouble="hang", limits=limits), deployed("other")) as supervisor:
-        first = await until(supervisor, lambda s: is_in("slow", "LOADING")(s) and bool(version_of(s, "slow").instances))
+        first = await until(supervisor, lambda s: any(instance.pid for instance in version_of(s, "slow").instances))
         after = await until(supervisor, lambda s: bool(version_of(s, "slow").reason))
         assert version_of(after, "slow").state == "LOADING"
         assert "load_timeout_s" in version_of(after, "slow").reason
@@ -171,7 +172,7 @@ async def test_idleness_and_slow_but_steady_work_are_no_stall() -> None:
     async with supervising(deployed("slow", token_delay_s=0.2, limits=limits)) as supervisor:
         slow = await until_ready(supervisor, "slow")
         async with connected(slow.address) as client:
-            words = " ".join(map(str, range(int(3 * STALL_S / 0.2))))
+            words = " ".join(map(str, range(int((STALL_S + 2 * UNREAD_S) / 0.2))))
             assert await answer(client, chat(words)) == words
         assert instance_of(supervisor.snapshot, "slow") == slow
 
