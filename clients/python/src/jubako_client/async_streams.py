@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ import grpc
 
 from jubako_client._failure import failure
 from jubako_client._gathering import Chunk
+from jubako_client._pause import AsyncPause
 from jubako_client._retry import Patience
 
 __all__ = ["AsyncStream"]
@@ -58,6 +58,7 @@ class AsyncStream(Generic[D, A], AsyncIterator[D]):
         self._chunks: list[Chunk[D]] = []
         self._waiting: deque[D] = deque()
         self._closed = False
+        self._pause = AsyncPause()
 
     @property
     def answer(self) -> A:
@@ -68,6 +69,7 @@ class AsyncStream(Generic[D, A], AsyncIterator[D]):
         """Take no more: the server ends its work on the answer."""
         self._closed = True
         self._waiting.clear()
+        self._pause.end()
         self._call.cancel()
 
     def __aiter__(self) -> AsyncStream[D, A]:
@@ -109,7 +111,7 @@ class AsyncStream(Generic[D, A], AsyncIterator[D]):
         if delay_s is None:
             self._closed = True
             raise meant from None
-        await asyncio.sleep(delay_s)
+        await self._pause.wait(delay_s)
         if self._closed:
             return
         self._call = self._begin(self._patience.remaining_s())

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ import grpc
 
 from jubako_client._failure import failure
 from jubako_client._gathering import Chunk
+from jubako_client._pause import Pause
 from jubako_client._retry import Patience
 
 __all__ = ["Stream"]
@@ -60,6 +60,7 @@ class Stream(Generic[D, A], Iterator[D]):
         self._chunks: list[Chunk[D]] = []
         self._waiting: deque[D] = deque()
         self._closed = False
+        self._pause = Pause()
 
     @property
     def answer(self) -> A:
@@ -70,6 +71,7 @@ class Stream(Generic[D, A], Iterator[D]):
         """Take no more: the server ends its work on the answer."""
         self._closed = True
         self._waiting.clear()
+        self._pause.end()
         self._call.cancel()
 
     def __iter__(self) -> Stream[D, A]:
@@ -111,7 +113,7 @@ class Stream(Generic[D, A], Iterator[D]):
         if delay_s is None:
             self._closed = True
             raise meant from None
-        time.sleep(delay_s)
+        self._pause.wait(delay_s)
         if self._closed:
             return
         self._call = self._begin(self._patience.remaining_s())
