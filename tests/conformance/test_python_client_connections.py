@@ -118,20 +118,20 @@ async def test_a_wait_that_is_longer_than_the_deadline_is_not_begun() -> None:
     handler = Recording((grpc.StatusCode.UNAVAILABLE, 100.0))
     async with served(handler) as client:
         with pytest.raises(Unreachable) as refused:
-            await client.models(timeout_s=20)
+            await client.models(timeout_s=90)
     assert refused.value.retry_after_s == 100.0
     assert len(handler.times) == 1
 
 
 async def test_a_stream_that_is_closed_while_it_waits_is_not_begun_again() -> None:
-    handler = Recording((grpc.StatusCode.UNAVAILABLE, 0.5))
+    handler = Recording((grpc.StatusCode.UNAVAILABLE, 200.0))
     async with served(handler) as client:
-        stream = await client.chat("model", "hello", stream=True)
+        stream = await client.chat("model", "hello", stream=True, timeout_s=600)
         first = asyncio.ensure_future(anext(stream, None))
-        await asyncio.wait_for(handler.asked.wait(), 20)
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(handler.asked.wait(), 60)
+        await asyncio.sleep(0.1)  # so that the refusal can come
         await stream.close()
-        assert await first is None
+        assert await asyncio.wait_for(first, 60) is None
     assert len(handler.times) == 1
 
 
@@ -222,7 +222,7 @@ async def test_the_name_in_the_certificate_may_be_another(secure_server: Server,
         assert (await client.chat("echo", "hello")).text == "hello"
     async with AsyncClient(target, tls=tls, api_key=key, retries=0) as client:
         with pytest.raises(Unreachable):
-            await client.chat("echo", "hello", timeout_s=10)
+            await client.chat("echo", "hello", timeout_s=60)
 
 
 @pytest.mark.parametrize(("key", "code"), [(None, "missing_api_key"), ("jk-wrong", "invalid_api_key")])
@@ -248,12 +248,12 @@ def test_a_key_is_for_its_scope(secure_server: Server, tls: Tls, keys: dict[str,
 def test_without_the_right_certificates_nothing_is_said(secure_server: Server, tls: Tls, shown: dict[str, None]) -> None:
     wrong = dataclasses.replace(tls, **shown)
     with Client(f"localhost:{secure_server.grpc_port}", tls=wrong, retries=0) as client, pytest.raises(Unreachable):
-        client.chat("echo", "hello", timeout_s=10)
+        client.chat("echo", "hello", timeout_s=60)
 
 
 def test_without_tls_nothing_is_said(secure_server: Server) -> None:
     with Client(f"localhost:{secure_server.grpc_port}", retries=0) as client, pytest.raises(Unreachable):
-        client.chat("echo", "hello", timeout_s=10)
+        client.chat("echo", "hello", timeout_s=60)
 
 
 def test_files_that_are_not_there_are_named() -> None:
@@ -266,29 +266,31 @@ def test_files_that_are_not_there_are_named() -> None:
 # --- one connection -------------------------------------------------------------------------------------------------------
 
 
-def connections_to(port: int) -> list[tuple[str, int]]:
+def connections_to(port: int) -> set[tuple[str, int]]:
     """Our ends of the connections to `port`."""
-    return [
+    return {
         (each.laddr.ip, each.laddr.port) for each in psutil.Process().net_connections() if each.raddr and each.raddr.port == port
-    ]
+    }
 
 
 def test_threads_share_one_connection(echo_server: Server) -> None:
+    others = connections_to(echo_server.grpc_port)
     with Client(f"127.0.0.1:{echo_server.grpc_port}") as client:
         client.models()
-        begun = connections_to(echo_server.grpc_port)
+        (begun,) = connections_to(echo_server.grpc_port) - others
         with ThreadPoolExecutor(16) as threads:
             answers = list(threads.map(lambda number: client.chat("echo", f"number {number}").text, range(200)))
         assert answers == [f"number {number}" for number in range(200)]
-        assert connections_to(echo_server.grpc_port) == begun
-        assert len(begun) == 1
-    assert connections_to(echo_server.grpc_port) == []
+        assert connections_to(echo_server.grpc_port) - others == {begun}
+    # gRPC closes it in a thread of its own.
+    echo_server.wait_until(lambda: begun not in connections_to(echo_server.grpc_port))
 
 
 async def test_tasks_share_one_connection(echo_server: Server) -> None:
+    others = connections_to(echo_server.grpc_port)
     async with AsyncClient(f"127.0.0.1:{echo_server.grpc_port}") as client:
         await asyncio.gather(*(client.chat("echo", f"number {number}") for number in range(100)))
-        assert len(connections_to(echo_server.grpc_port)) == 1
+        assert len(connections_to(echo_server.grpc_port) - others) == 1
 
 
 def test_an_async_client_belongs_to_one_loop(echo_server: Server) -> None:
@@ -316,7 +318,7 @@ client = Client(sys.argv[1])
 assert client.chat("echo", "parent").text == "parent"
 child = os.fork()
 if not child:
-    said = client.chat("echo", "child", timeout_s=20).text
+    said = client.chat("echo", "child", timeout_s=60).text
     client.close()
     os._exit(0 if said == "child" else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -327,7 +329,7 @@ client.close()
 
 def test_a_forked_process_makes_its_own(echo_server: Server) -> None:
     command = [sys.executable, "-c", FORKED, f"127.0.0.1:{echo_server.grpc_port}"]
-    subprocess.run(command, env=clean_environment(), check=True, timeout=60)
+    subprocess.run(command, env=clean_environment(), check=True, timeout=150)
 
 
 # --- servers that are full, silent or gone --------------------------------------------------------------------------------
@@ -418,13 +420,11 @@ def test_an_instance_and_a_server_that_are_killed(make_server: ServerFactory, re
 
 
 def test_a_server_that_falls_silent_counts_as_gone(echo_server: Server) -> None:
-    with Relay(echo_server.grpc_port) as relay, Client(f"127.0.0.1:{relay.port}", keepalive_s=0.6, retries=0) as client:
+    with Relay(echo_server.grpc_port) as relay, Client(f"127.0.0.1:{relay.port}", keepalive_s=3, retries=0) as client:
         assert client.chat("echo", "hello").text == "hello"
         relay.silent.set()
-        begun = time.monotonic()
-        with pytest.raises(Unreachable):
-            client.chat("echo", "hello", timeout_s=60)
-        assert time.monotonic() - begun < 30
+        with pytest.raises(Unreachable):  # and not DeadlineExceeded
+            client.chat("echo", "hello", timeout_s=120)
 
 
 class Relay:
