@@ -76,17 +76,17 @@ test("an answer that is larger than the client takes", async () => {
   assert.ok(error instanceof PayloadTooLarge, String(error));
 });
 
-test("a deadline ends the work", { timeout: 30_000 }, async () => {
+test("a deadline ends the work", async () => {
   assert.ok((await failureOf(tensors.infer("slow", { SECONDS }, { timeoutMs: 200 }))) instanceof DeadlineExceeded);
   assert.ok((await failureOf(client.chat("slow", MANY_WORDS, { timeoutMs: 300 }))) instanceof DeadlineExceeded);
   await slotIsFree();
-  const stream = client.chatStream("slow", MANY_WORDS, { timeoutMs: 500 });
+  const stream = client.chatStream("slow", MANY_WORDS, { timeoutMs: 5000 });
   assert.ok((await failureOf(read(stream))) instanceof DeadlineExceeded);
   assert.ok(stream.answer().text.startsWith("word"));
   await slotIsFree();
 });
 
-test("a call that is cancelled frees the slot", { timeout: 30_000 }, async () => {
+test("a call that is cancelled frees the slot", async () => {
   const signal = AbortSignal.timeout(300);
   const error = await failureOf(client.chat("slow", MANY_WORDS, { signal }));
   assert.ok(error instanceof Cancelled);
@@ -108,7 +108,7 @@ test("a call that is cancelled frees the slot", { timeout: 30_000 }, async () =>
   assert.ok((await failureOf(client.models({ signal: AbortSignal.abort() }))) instanceof Cancelled);
 });
 
-test("a stream that is left frees the slot", { timeout: 30_000 }, async () => {
+test("a stream that is left frees the slot", async () => {
   const left = client.chatStream("slow", MANY_WORDS);
   for await (const delta of left) {
     assert.equal(delta.text.trim(), "word");
@@ -140,5 +140,5 @@ test("closing a client ends its calls, and it can be used again", async () => {
 
 /** The one slot of the slow model is had by the next request long before the last would have been done. */
 async function slotIsFree(): Promise<void> {
-  assert.equal((await client.chat("slow", "hello", { timeoutMs: 20_000 })).text, "hello");
+  assert.equal((await client.chat("slow", "hello", { timeoutMs: 60_000 })).text, "hello");
 }

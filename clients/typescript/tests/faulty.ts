@@ -1,7 +1,7 @@
 /** A server of gRPC's own library that fails as it is told. */
 
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, Server, ServerCredentials, type sendUnaryData, type status } from "@grpc/grpc-js";
 import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "../dist/protos/rpc_pb.js";
 
@@ -62,7 +62,7 @@ function method(path: string) {
 function detailsOf({ code, retryAfterMs, reason }: Refusal): Metadata {
   const details = [
     ...(reason === undefined ? [] : [packed(ErrorInfoSchema, { reason })]),
-    ...(retryAfterMs === undefined ? [] : [packed(RetryInfoSchema, { retryDelay: { nanos: retryAfterMs * 1_000_000 } })]),
+    ...(retryAfterMs === undefined ? [] : [packed(RetryInfoSchema, { retryDelay: durationFromMs(retryAfterMs) })]),
   ];
   const metadata = new Metadata();
   metadata.set(

@@ -49,7 +49,7 @@ test("keys and their scopes", async () => {
   await assert.rejects(user.load("spare"), Forbidden);
 });
 
-test("models are loaded, found by their aliases, and unloaded", { timeout: 60_000 }, async () => {
+test("models are loaded, found by their aliases, and unloaded", async () => {
   using own = client(ADMINISTRATOR);
   assert.deepEqual(states(await own.index(), "spare"), ["unloaded"]);
   assert.deepEqual(states(await own.load("spare"), "spare"), ["ready"]);

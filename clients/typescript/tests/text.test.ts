@@ -46,7 +46,7 @@ test("a turn goes on with the conversation", async () => {
   assert.equal((await client.chat("echo", turns)).text, "bye");
 });
 
-test("tools, in both shapes, whole and streamed", { timeout: 60_000 }, async () => {
+test("tools, in both shapes, whole and streamed", async () => {
   const asked = "What is the weather in Oslo?";
   const options = { toolChoice: "required", parallelToolCalls: false, maxTokens: 80, temperature: 0 } as const;
   const answer = await client.chat("smollm2", asked, { ...options, tools: [WEATHER] });
@@ -71,7 +71,7 @@ test("tools, in both shapes, whole and streamed", { timeout: 60_000 }, async () 
   assert.ok((await client.chat("echo", told)).text);
 });
 
-test("a JSON Schema holds, and log probabilities come", { timeout: 60_000 }, async () => {
+test("a JSON Schema holds, and log probabilities come", async () => {
   const jsonSchema = {
     type: "object",
     properties: { good: { type: "boolean" } },
@@ -85,7 +85,7 @@ test("a JSON Schema holds, and log probabilities come", { timeout: 60_000 }, asy
   assert.equal(new TextDecoder().decode(token.tokenBytes), token.token);
 });
 
-test("a seed repeats an answer", { timeout: 60_000 }, async () => {
+test("a seed repeats an answer", async () => {
   const options = { seed: 7, temperature: 1, maxTokens: 12, stop: "\n" };
   const answers = await Promise.all([1, 2].map(() => client.chat("smollm2", "Tell a story.", options)));
   assert.equal(answers[0]?.text, answers[1]?.text);
