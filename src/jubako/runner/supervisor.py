@@ -69,6 +69,7 @@ class Supervisor:
         self._loads: set[asyncio.Task[None]] = set()
         self._serial = 0
         self._change = asyncio.Event()
+        self._begun = False
         self._started = False
         self._draining = False
         self._ended = False
@@ -85,6 +86,7 @@ class Supervisor:
             self._needs.note(plan)
         for plan in self._plans:
             self._begin(plan)
+        self._begun = True
         self._changed()
         return self
 
@@ -310,7 +312,7 @@ class Supervisor:
     def _changed(self) -> None:
         self._serial += 1
         statuses = (status for model in self._models.values() for status in model.statuses())
-        self._started = self._started or not any(status.state == "LOADING" for status in statuses)
+        self._started = self._started or (self._begun and not any(status.state == "LOADING" for status in statuses))
         self._change.set()
         self._change = asyncio.Event()
 
