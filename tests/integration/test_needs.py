@@ -15,7 +15,7 @@ from jubako.errors import ModelFailed, ModelNotFound, ModelNotReady
 from jubako.messages import Caller, InferRequest, VersionState
 from jubako.tensors import from_array
 from tests.conftest import ServerFactory
-from tests.integration.echo_versions import MakeRepository, asked, entry, indexed, pid_of, serving
+from tests.integration.echo_versions import MakeRepository, add_version, asked, entry, indexed, pid_of, serving
 from tests.integration.runner_process import MakeRunner, gateway
 from tests.integration.runner_serving import LONG_S, kill
 from tests.unit.cli.command import jubako
@@ -23,6 +23,32 @@ from tests.unit.cli.command import jubako
 MODELS = Path(__file__).parents[1] / "models"
 
 WAITING = "autoload: false"
+
+
+GATED = f"backend: python\n{WAITING}\n"
+"""A model that is not loaded before :func:`open_gate` is called."""
+
+CODE = """
+import time
+from pathlib import Path
+
+
+class Model:
+    def __init__(self) -> None:
+        while not (Path(__file__).parents[1] / "open").exists():
+            time.sleep(0.02)
+
+    def infer(self, text: str) -> str:
+        return text
+"""
+
+
+def close_gate(root: Path, model: str) -> None:
+    (root / model / "1" / "model.py").write_text(CODE)
+
+
+def open_gate(root: Path, model: str) -> None:
+    (root / model / "open").touch()
 
 
 def waiting(context_length: int, *needs: str, load_delay_s: float = 0) -> str:
@@ -204,12 +230,14 @@ async def test_two_that_need_the_same_load_it_once(make_runner: MakeRunner) -> N
 async def test_an_entry_that_is_gone_when_it_is_loaded_waits_no_longer(
     make_runner: MakeRunner, repository: MakeRepository
 ) -> None:
-    root = repository(m=waiting(101, "other"), other=waiting(201, load_delay_s=1))
+    root = repository(m=waiting(101, "other"), other=GATED)
+    close_gate(root, "other")
     runner = make_runner()
     async with serving(runner) as plane:
         loading = asyncio.create_task(plane.load("m"))
         await runner.until(lambda snapshot: all(status.state == "LOADING" for status in snapshot.versions))
         shutil.rmtree(root / "m")
+        open_gate(root, "other")
         with pytest.raises(ModelNotFound):
             await asyncio.wait_for(loading, LONG_S)
         assert states(plane) == {"m": "FAILED", "other": "READY"}
@@ -224,6 +252,17 @@ async def test_a_load_that_failed_has_failed_when_it_returns(make_runner: MakeRu
         with pytest.raises(ModelFailed, match="no entry 'nobody'"):
             await asyncio.wait_for(plane.load("m"), LONG_S)
         assert states(plane) == {"m": "FAILED", "other": "READY"}
+
+
+async def test_a_broken_entry_that_needs_others_makes_nobody_ready_too_soon(
+    make_runner: MakeRunner, repository: MakeRepository
+) -> None:
+    root = repository(broken=needing("slow"), slow=entry(201, load_delay_s=3600))
+    add_version(root, 2, "{context_length: none}", "broken")
+    runner = make_runner()
+    snapshot = await runner.until(lambda snapshot: bool(snapshot.versions))
+    assert [status.state for status in snapshot.versions] == ["UNLOADED", "FAILED", "LOADING"]
+    assert runner.get("/readyz").text == "loading slow:1\n"
 
 
 def test_the_command_line_says_which_models_are_loaded(make_server: ServerFactory, repository: MakeRepository) -> None:
