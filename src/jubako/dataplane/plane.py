@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from jubako.channel.client import ChannelClient
 from jubako.dataplane.control import Control
@@ -57,8 +58,8 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Result)
 
-STATISTICS_S = 1.0
-"""Longest wait for what instances say of themselves."""
+STATISTICS_S = 5.0
+"""Longest wait for what instances say of themselves. Prometheus waits for ten seconds."""
 
 
 class DataPlane:
@@ -69,13 +70,27 @@ class DataPlane:
     have been the reason. Cancelling the awaiting task, or closing the stream, cancels the work in the instance.
 
     Every method raises a :class:`jubako.errors.JubakoError` and nothing else.
+
+    Args:
+        shares_memory: Whether requests may name shared memory.
+        statistics_s: Longest wait for what instances say of themselves.
     """
 
-    def __init__(self, fleet: Fleet, metrics: Metrics, control: Control, *, shares_memory: bool = False) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        metrics: Metrics,
+        control: Control,
+        *,
+        shares_memory: bool = False,
+        statistics_s: float = STATISTICS_S,
+    ) -> None:
         self._fleet = fleet
         self._metrics = metrics
         self._control = control
         self._shares_memory = shares_memory
+        self._statistics_s = statistics_s
+        self._said: WeakKeyDictionary[ChannelClient, StatisticsResult] = WeakKeyDictionary()
 
     # What there is
 
@@ -234,10 +249,14 @@ class DataPlane:
             raise JubakoError.from_wire(outcome.error)
 
     async def _statistics(self, asked: Sequence[tuple[VersionStatus, ChannelClient]]) -> dict[ChannelClient, StatisticsResult]:
-        """What each instance says, all asked at once; one that is too busy to say anything soon is left out."""
-        deadline = asyncio.get_running_loop().time() + STATISTICS_S
+        """What each instance says, all asked at once. What one that is too busy to say anything soon said last still counts: were
+        it left out, counters would fall, and who watches them would take that for a restart."""
+        deadline = asyncio.get_running_loop().time() + self._statistics_s
         answers = await asyncio.gather(*(_say(version, channel, deadline) for version, channel in asked))
-        return {channel: said for (_, channel), said in zip(asked, answers, strict=True) if said is not None}
+        for (_, channel), said in zip(asked, answers, strict=True):
+            if said is not None:
+                self._said[channel] = said
+        return {channel: self._said[channel] for _, channel in asked if channel in self._said}
 
     # What can be asked
 
