@@ -532,8 +532,8 @@ with grpc.insecure_channel(sys.argv[2]) as channel:
     chat = chat_pb2_grpc.ChatServiceStub(channel)
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, content=[chat_pb2.ContentPart(text="good morning")])
     request = chat_pb2.ChatRequest(model="echo", messages=[message])
-    print(chat.Complete(request, timeout=20).choices[0].message.content[0].text)
-    print("".join(delta.text for chunk in chat.Stream(request, timeout=20) for delta in chunk.deltas))
+    print(chat.Complete(request, timeout=60).choices[0].message.content[0].text)
+    print("".join(delta.text for chunk in chat.Stream(request, timeout=60) for delta in chunk.deltas))
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -25,13 +26,15 @@ def text(kind: Any, name: str, *values: str) -> Any:
 
 
 @pytest.fixture
-def http(echo_server: Server) -> triton_http.InferenceServerClient:
-    return triton_http.InferenceServerClient(echo_server.url.removeprefix("http://"))
+def http(echo_server: Server) -> Iterator[triton_http.InferenceServerClient]:
+    with triton_http.InferenceServerClient(echo_server.url.removeprefix("http://")) as client:
+        yield client
 
 
 @pytest.fixture
-def grpc(echo_server: Server) -> triton_grpc.InferenceServerClient:
-    return triton_grpc.InferenceServerClient(f"127.0.0.1:{echo_server.grpc_port}")
+def grpc(echo_server: Server) -> Iterator[triton_grpc.InferenceServerClient]:
+    with triton_grpc.InferenceServerClient(f"127.0.0.1:{echo_server.grpc_port}") as client:
+        yield client
 
 
 def test_the_metadata_shows_the_tensors(http: triton_http.InferenceServerClient) -> None:
@@ -66,7 +69,7 @@ def test_text_streams_over_grpc(grpc: triton_grpc.InferenceServerClient) -> None
     grpc.async_stream_infer("echo", [text(triton_grpc, "text_input", WORDS)], enable_empty_final_response=True)
     pieces = []
     while True:
-        answer = answers.get(timeout=30)
+        answer = answers.get(timeout=60)
         assert isinstance(answer, triton_grpc.InferResult), answer
         if answer.get_response().parameters["triton_final_response"].bool_param:
             break
@@ -77,9 +80,9 @@ def test_text_streams_over_grpc(grpc: triton_grpc.InferenceServerClient) -> None
 
 def test_generate_and_its_stream(echo_server: Server) -> None:
     body = {"text_input": WORDS, "parameters": {"max_tokens": 2}}
-    answer = httpx.post(f"{echo_server.url}/v2/models/echo/generate", json=body, timeout=30)
+    answer = httpx.post(f"{echo_server.url}/v2/models/echo/generate", json=body, timeout=60)
     assert answer.json()["text_output"] == "one two"
-    with httpx.stream("POST", f"{echo_server.url}/v2/models/echo/generate_stream", json=body, timeout=30) as stream:
+    with httpx.stream("POST", f"{echo_server.url}/v2/models/echo/generate_stream", json=body, timeout=60) as stream:
         events = [json.loads(line.removeprefix("data:")) for line in stream.iter_lines() if line.startswith("data:")]
     assert "".join(event["text_output"] for event in events) == "one two"
 

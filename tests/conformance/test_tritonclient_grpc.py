@@ -52,12 +52,12 @@ class Answers:
         self._queue.put((result, error))
 
     def result(self) -> triton.InferResult:
-        result, error = self._queue.get(timeout=30)
+        result, error = self._queue.get(timeout=60)
         assert error is None, error
         return result
 
     def error(self) -> InferenceServerException:
-        result, error = self._queue.get(timeout=30)
+        result, error = self._queue.get(timeout=60)
         assert result is None
         assert error is not None
         return error
@@ -113,9 +113,9 @@ def test_health_of_each_model(address: str) -> None:
     with grpc.insecure_channel(address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         for name in ("", "identity", "identity:1", "echo"):
-            assert stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=20).status == 1
+            assert stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=60).status == 1
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=20)
+            stub.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=60)
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -157,7 +157,7 @@ def test_a_call_that_takes_too_long_and_one_that_is_cancelled(client: triton.Inf
         client.infer("slow", [given("SECONDS", np.array([0.5], np.float32))], client_timeout=0.1)
     assert caught.value.status() == "StatusCode.DEADLINE_EXCEEDED"
     answers = Answers()
-    context = client.async_infer("slow", [given("SECONDS", np.array([0.5], np.float32))], answers)
+    context = client.async_infer("slow", [given("SECONDS", np.array([5], np.float32))], answers)
     context.cancel()
     assert "cancelled" in str(answers.error()).lower()
 
@@ -252,7 +252,7 @@ def test_the_index_and_unloading_and_loading(client: triton.InferenceServerClien
 
 async def test_the_client_for_asyncio(aio_client: triton_aio.InferenceServerClient) -> None:
     assert await aio_client.is_model_ready("identity")
-    result = await aio_client.infer("identity", [given("INPUT0", row(1, 2))], model_version="1", client_timeout=20)
+    result = await aio_client.infer("identity", [given("INPUT0", row(1, 2))], model_version="1", client_timeout=60)
     assert np.array_equal(result.as_numpy("OUTPUT0"), row(1, 2))
 
     async def requests() -> AsyncIterator[dict[str, Any]]:

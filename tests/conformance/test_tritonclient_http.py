@@ -165,12 +165,13 @@ def test_requests_without_waiting(client: triton.InferenceServerClient) -> None:
 
 
 def test_a_request_whose_time_in_the_queue_is_over(client: triton.InferenceServerClient) -> None:
+    client.infer("slow", [given("SECONDS", np.array([0], np.float32))])  # what others have left there is over
     # Each on a connection of its own, at once: whichever comes second waits behind the first.
-    waiting = [client.async_infer("slow", [given("SECONDS", np.array([0.5], np.float32))], timeout=1000) for _ in range(2)]
+    waiting = [client.async_infer("slow", [given("SECONDS", np.array([4], np.float32))], timeout=1_000_000) for _ in range(2)]
     statuses = []
     for request in waiting:
         try:
-            assert request.get_result().as_numpy("SECONDS").tolist() == [0.5]
+            assert request.get_result().as_numpy("SECONDS").tolist() == [4]
             statuses.append("200")
         except InferenceServerException as error:
             statuses.append(error.status())
