@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -155,14 +157,20 @@ def _count(number: int, what: str) -> str:
 
 
 def _cache(folder: Path) -> Finding:
-    # The cache links one file under several names; it lies on the disk once.
-    files = {
-        (state.st_dev, state.st_ino): state.st_size for file in folder.rglob("*") if file.is_file() for state in [file.stat()]
-    }
-    used = sum(files.values())
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(place).free
+    used, free = _used(folder), shutil.disk_usage(place).free
     return Finding(what="cache", state="ok", detail=f"{human_size(used)} in {folder}; {human_size(free)} free on its disk")
+
+
+def _used(folder: Path) -> int:
+    """Bytes on the disk. Others may be at work in the cache: what vanishes meanwhile is left out."""
+    files: dict[tuple[int, int], int] = {}  # the cache links one file under several names; it lies on the disk once
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                state = Path(place, name).stat()
+                files[state.st_dev, state.st_ino] = state.st_size
+    return sum(files.values())
 
 
 def _port(settings: Settings) -> Finding:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -112,14 +114,14 @@ def test_a_host_that_is_not_here_is_named_with_the_flag(host: str, tmp_path: Pat
 
 
 def findings(repository: Path) -> dict[str, dict[str, str]]:
-    ran = jubako("doctor", "--json", JUBAKO_REPOSITORY=str(repository))
+    ran = jubako("doctor", "--json", JUBAKO_REPOSITORY=str(repository), JUBAKO_CACHE_DIR=str(repository / "cache"))
     report = json.loads(ran.stdout)
     assert (ran.returncode == 1) == any(finding["state"] == "wrong" for finding in report)
     return {finding["what"]: finding for finding in report}
 
 
 def test_the_doctor_finds_the_shipped_repository_well(tmp_path: Path) -> None:
-    ran = jubako("doctor", cwd=tmp_path)
+    ran = jubako("doctor", cwd=tmp_path, JUBAKO_CACHE_DIR=str(tmp_path))
     assert ran.returncode == 0, ran.stdout
     assert "xllamacpp" in ran.stdout
     assert "GiB free" in ran.stdout
@@ -138,3 +140,22 @@ def test_the_doctor_says_what_keeps_a_repository_from_being_served(tmp_path: Pat
     assert findings(tmp_path)["repository"]["state"] == "note", "the good model can be served"
     (tmp_path / "odd" / "model.yaml").write_text("backend: echo\n")
     assert findings(tmp_path)["repository"]["state"] == "ok"
+
+
+def test_the_doctor_looks_at_a_cache_in_which_others_are_at_work(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            for number in range(500):
+                (tmp_path / "cache" / "environments" / f"{number}" / "lib").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "cache" / "environments")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        ran = jubako("doctor", JUBAKO_CACHE_DIR=str(tmp_path / "cache"), JUBAKO_REPOSITORY=str(tmp_path))
+    finally:
+        done.set()
+        worker.join()
+    assert "free on its disk" in ran.stdout, ran.stderr
