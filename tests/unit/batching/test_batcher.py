@@ -20,6 +20,8 @@ from jubako.batching.queued import Queued
 from jubako.errors import DeadlineExceeded, InternalError, InvalidRequest, ModelNotReady, Overloaded
 from jubako.repository.config import BatchingConfig, QueueConfig
 
+PATIENCE_S = 100.0
+
 Doubling: TypeAlias = Batcher[int, int]
 
 
@@ -40,13 +42,13 @@ class Model:
         self.threads.add(threading.get_ident())
         self.began.set()
         if not self.gate.is_set():
-            assert self.gate.wait(30)
+            assert self.gate.wait(PATIENCE_S)
         if self._seconds:
             time.sleep(self._seconds)
         return [ValueError(str(payload)) if payload < 0 else 2 * payload for payload in payloads]
 
     async def begun(self) -> None:
-        await asyncio.to_thread(self.began.wait, 30)
+        await asyncio.to_thread(self.began.wait, PATIENCE_S)
 
 
 def make(
@@ -153,7 +155,7 @@ async def test_several_batches_are_in_flight_where_that_is_allowed() -> None:
     together = threading.Barrier(3)
 
     def meet(payloads: list[int]) -> list[int | Exception]:
-        together.wait(30)
+        together.wait(PATIENCE_S)
         return [*payloads]
 
     batcher = make(meet, BatchingConfig(max_in_flight=3), max_rows=1)
@@ -215,7 +217,7 @@ async def test_answers_keep_the_order_where_that_is_asked() -> None:
     for one in queued:
         batcher.submit(one)
     batcher.cancel(queued[1])
-    await asyncio.wait_for(done.wait(), 30)
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
     assert order == [0, 2, 3, 4, 5]
     await batcher.close()
 
@@ -249,7 +251,7 @@ async def test_one_whose_time_is_over_may_take_another_along() -> None:
 
     batcher.submit(Queued(2, leave_together), timeout_s=0.02)
     batcher.submit(last, timeout_s=0.02)
-    await asyncio.wait_for(failed.wait(), 30)
+    await asyncio.wait_for(failed.wait(), PATIENCE_S)
     model.gate.set()
     assert await first.future == 2
     assert told == []
@@ -317,7 +319,7 @@ def test_each_is_answered_once_or_cancelled(
                 batcher.cancel(victim.queued)
         kept = [caller.future for number, caller in enumerate(callers) if number not in cancelled]
         if kept:
-            await asyncio.wait_for(asyncio.gather(*kept), 30)
+            await asyncio.wait_for(asyncio.gather(*kept), PATIENCE_S)
         await batcher.close()
         for number, caller in enumerate(callers):
             assert caller.answers == ([] if number in cancelled else [2 * number])
@@ -349,5 +351,5 @@ async def main():
 asyncio.run(main())
 print("left")
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert ended.stdout == "left\n"

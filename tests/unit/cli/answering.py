@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
-WAIT_S = 30.0
+WAIT_S = 100.0
 
 
 class AnsweringServer(ThreadingHTTPServer):

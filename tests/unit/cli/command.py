@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 200.0
 
 
 def clean_environment(**variables: str) -> dict[str, str]:

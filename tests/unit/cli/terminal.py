@@ -17,7 +17,7 @@ import psutil
 
 from tests.unit.cli.command import clean_environment
 
-PATIENCE_S = 30.0
+PATIENCE_S = 100.0
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 

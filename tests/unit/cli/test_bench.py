@@ -23,7 +23,7 @@ USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("bench")
-    for name, engine in (("quick", "{}"), ("slow", "{token_delay_s: 0.02}")):
+    for name, engine in (("quick", "{}"), ("slow", "{token_delay_s: 0.1}")):
         (folder / "repository" / name / "1").mkdir(parents=True)
         (folder / "repository" / name / "model.yaml").write_text(f"backend: echo\nengine: {engine}\n")
     with Server(folder / "repository", folder / "server.log", {}) as running:
@@ -83,10 +83,10 @@ def test_models_are_compared_and_drawn(server: Server, tmp_path: Path) -> None:
         assert level["completion_tokens"] == 5
         assert len(level["tokens_per_s_rounds"]) == 2
     slow = report["levels"][3]
-    assert slow["gap_p50_ms"] >= 15
+    assert slow["gap_p50_ms"] >= 50
     assert slow["first_p50_ms"] <= slow["first_p99_ms"]
     assert slow["tokens_a_piece"] == 1
-    assert slow["stream_tokens_per_s"] < 60
+    assert slow["stream_tokens_per_s"] < 20
     assert slow["tokens_per_s"] > slow["stream_tokens_per_s"]
     assert abs(slow["prompt_tokens"] - 20) <= 1
     assert plot.read_text().startswith("<?xml")
@@ -95,7 +95,7 @@ def test_models_are_compared_and_drawn(server: Server, tmp_path: Path) -> None:
 def test_a_duration_bounds_each_turn(server: Server, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     words = ["slow", "--url", server.url, "--concurrency", "2", "--max-tokens", "2", "--rounds", "1"]
-    ran = jubako("bench", *words, "--duration", "0.5", "--json", figures)
+    ran = jubako("bench", *words, "--duration", "2", "--json", figures)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(figures.read_text())["levels"][0]["requests"] >= 4
 
@@ -179,7 +179,7 @@ def test_ctrl_c_shows_what_there_is(server: Server, tmp_path: Path) -> None:
         "--concurrency",
         "1,2",
         "--requests",
-        "3",
+        "30",
         "--rounds",
         "1",
         "--max-tokens",
@@ -194,8 +194,8 @@ def test_ctrl_c_shows_what_there_is(server: Server, tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("quick: 1 at once, round 1")
-    process.send_signal(signal.SIGINT)  # `slow` needs three seconds for its first level
-    printed, _ = process.communicate(timeout=30)
+    process.send_signal(signal.SIGINT)  # `slow` needs two minutes for its first level
+    printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "STREAMS" in printed
     report = json.loads(figures.read_text())

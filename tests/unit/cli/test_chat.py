@@ -10,7 +10,7 @@ import pytest
 from tests.serving import free_port
 from tests.unit.cli.answering import answering
 from tests.unit.cli.command import jubako
-from tests.unit.cli.terminal import CTRL_C, CTRL_D, Terminal
+from tests.unit.cli.terminal import CTRL_C, CTRL_D, PATIENCE_S, Terminal
 
 PROMPT = ">>> "
 HELLO: list[str | None] = ["Hel", "lo", " wörld", "[DONE]"]
@@ -114,7 +114,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
         terminal.enter("Tell me a story")
         terminal.wait_for("Once upon")
         terminal.type(CTRL_C)
-        assert server.abandoned.wait(10), f"the model was left running:\n{terminal.screen}"
+        assert server.abandoned.wait(PATIENCE_S), f"the model was left running:\n{terminal.screen}"
         terminal.wait_for(PROMPT)
         terminal.enter("Thanks")
         terminal.wait_for("Fine.")

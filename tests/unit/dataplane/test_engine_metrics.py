@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from jubako.dataplane.control import Control
 from jubako.dataplane.engine_metrics import InstanceMetrics, engine_families
 from jubako.dataplane.metrics import Metrics
-from jubako.dataplane.plane import STATISTICS_S, DataPlane
+from jubako.dataplane.plane import DataPlane
 from jubako.dataplane.vllm_metrics import TextVersion
 from jubako.errors import InternalError, PromptTooLong
 from jubako.messages import Caller, ChatRequest, EngineMetric, Message, Sample, StatisticsResult, Timings, Usage

@@ -14,11 +14,12 @@ from jubako.messages import Caller, ChatRequest, Delta, GenerateEvent, GenerateR
 from jubako.routing.fleet import Fleet
 from tests.unit.dataplane.conftest import FakeRunner, version
 
+PATIENCE_S = 100.0
 REQUEST = ChatRequest(model="m", messages=[Message("user", "hi")])
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in other objects, which have no event for it
             await asyncio.sleep(0.005)
 
@@ -122,7 +123,7 @@ async def test_what_only_waited_is_sent_again(plane: DataPlane, runner: FakeRunn
     await asyncio.sleep(0.05)  # the word that it waits is on its way
     runner.break_connections("one")
     one.gate.set()
-    assert await asyncio.wait_for(call, 10) == "one"
+    assert await asyncio.wait_for(call, PATIENCE_S) == "one"
     assert one.asked == 2
 
 
@@ -215,9 +216,9 @@ async def test_a_call_to_an_instance_that_drains_goes_to_its_successor(plane: Da
     await asyncio.sleep(0.05)
     assert not call.done()
     runner.say(version(runner.instance("new"), number=2), version(number=1, state="UNLOADED"))
-    assert await asyncio.wait_for(call, 10) == "new"
+    assert await asyncio.wait_for(call, PATIENCE_S) == "new"
     # The fleet has closed its channel, so the instance need not linger.
-    await asyncio.wait_for(draining, 10)
+    await asyncio.wait_for(draining, PATIENCE_S)
 
 
 async def test_an_unloaded_model_is_not_waited_for_and_leaves_the_server_ready(plane: DataPlane, runner: FakeRunner) -> None:

@@ -13,6 +13,8 @@ from jubako.backends.encoder.engine import EncoderEngine, EncoderInfo, Role, Tok
 from jubako.backends.encoder.model import EncoderBackend
 from jubako.messages import Caller, Task, TokenIds
 
+PATIENCE_S = 100.0
+
 BROKEN = 99
 """The token that makes a batch fail."""
 
@@ -55,7 +57,7 @@ class LetterEngine(EncoderEngine):
         self.batches.append([len(sequence) for sequence in batch])
         self.begun.release()
         if self.gated is None or any(self.gated in sequence.ids for sequence in batch):
-            assert self.gate.wait(20)
+            assert self.gate.wait(PATIENCE_S)
         if any(BROKEN in sequence.ids for sequence in batch):
             raise RuntimeError("a kernel failed")
         vectors = [np.array([len(sequence), sum(sequence.ids), 1], np.float32) for sequence in batch]

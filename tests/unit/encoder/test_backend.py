@@ -31,7 +31,7 @@ from jubako.messages import (
     TokenizeRequest,
 )
 from jubako.repository.config import BatchingConfig, QueueConfig
-from tests.unit.encoder.engines import BROKEN, Call, LetterEngine, loaded
+from tests.unit.encoder.engines import BROKEN, PATIENCE_S, Call, LetterEngine, loaded
 
 
 async def embed(backend: EncoderBackend, *inputs: Prompt, dimensions: int | None = None) -> EmbedResult:
@@ -44,19 +44,19 @@ def vectors(result: EmbedResult) -> list[list[float]]:
 
 async def begun(engine: LetterEngine) -> None:
     """The engine has begun one more batch."""
-    assert await asyncio.to_thread(engine.begun.acquire, timeout=20)
+    assert await asyncio.to_thread(engine.begun.acquire, timeout=PATIENCE_S)
 
 
 async def waiting(backend: EncoderBackend, inputs: int) -> None:
     """So many inputs wait in the queue."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while backend.current_load().queued != inputs:  # noqa: ASYNC110 - the batcher has no event for this
             await asyncio.sleep(0.001)
 
 
 async def inside(backend: EncoderBackend, inputs: int) -> None:
     """So many inputs wait or are in a batch."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while (load := backend.current_load()).queued + load.running != inputs:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
 
@@ -227,7 +227,7 @@ async def test_a_full_queue_refuses(spec: dict[str, Any]) -> None:
 
 async def test_a_wait_that_is_too_long_fails() -> None:
     engine = LetterEngine()
-    backend = await loaded(engine, queue_timeout_s=0.05)
+    backend = await loaded(engine, queue_timeout_s=1.0)
     engine.gate.clear()
     first = asyncio.create_task(embed(backend, "a"))
     await begun(engine)
