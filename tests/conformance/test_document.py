@@ -46,7 +46,7 @@ def test_every_operation(echo_server: Server, mode: GenerationMode) -> None:
             # Unloaded it would be missed by all that is asked after that.
             if "model" in case.path_parameters and not case.path.endswith("/unload"):
                 case.path_parameters["model"] = "echo"
-            case.call_and_validate(checks=CHECKS)
+            case.call_and_validate(checks=CHECKS, timeout=60)
 
         ask()
         tried.append(operation.label)

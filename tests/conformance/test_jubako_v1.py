@@ -356,7 +356,7 @@ def test_scores_and_classes(echo_server: Server, echo: Services) -> None:
 
 
 def test_models(server: Server, real: Services) -> None:
-    over_http = httpx.get(f"{server.url}/v1/models").json()["data"]
+    over_http = httpx.get(f"{server.url}/v1/models", timeout=PATIENCE_S).json()["data"]
     listed = real.model.ListModels(pb.ListModelsRequest(), timeout=PATIENCE_S).models
     assert [shown(model) for model in listed] == [
         (
@@ -462,7 +462,7 @@ def test_an_error(case: str, echo_server: Server, echo: Services) -> None:
     fields, body, status, code, same_words = ERRORS[case]
     request = pb.ChatRequest(**{"model": "echo", "messages": [user("a")], **fields})
     body = {"model": "echo", "messages": [{"role": "user", "content": "a"}], **body}
-    over_http = httpx.post(f"{echo_server.url}/v1/chat/completions", json=body)
+    over_http = httpx.post(f"{echo_server.url}/v1/chat/completions", json=body, timeout=PATIENCE_S)
     assert over_http.status_code == status
     for call in (lambda: echo.chat.Complete(request), lambda: list(echo.chat.Stream(request))):
         with pytest.raises(grpc.RpcError) as caught:

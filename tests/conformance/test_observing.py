@@ -15,7 +15,7 @@ from tests.unit.cli.command import jubako
 
 def ask(server: Server, words: str) -> None:
     body = {"model": "echo", "messages": [{"role": "user", "content": words}]}
-    assert httpx.post(f"{server.api}/chat/completions", json=body).status_code == 200
+    assert httpx.post(f"{server.api}/chat/completions", json=body, timeout=60).status_code == 200
 
 
 def stat(server: Server, *arguments: str) -> Any:
@@ -61,7 +61,7 @@ def test_stat_of_a_model_that_is_not_there(echo_server: Server) -> None:
 
 def test_the_metrics_page_has_vllm_s_names(echo_server: Server) -> None:
     def page() -> dict[str, float]:
-        text = httpx.get(f"{echo_server.url}/metrics").text
+        text = httpx.get(f"{echo_server.url}/metrics", timeout=60).text
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
         return {sample.name: sample.value for sample in samples if sample.labels.get("model_name") == "echo"}
 

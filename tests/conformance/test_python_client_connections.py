@@ -377,7 +377,7 @@ async def test_what_is_left_frees_its_place(make_server: ServerFactory, reposito
 
 def gauges(server: Server) -> dict[str, int]:
     """How many requests are in the engines, and how many wait for them."""
-    page = httpx.get(f"{server.url}/metrics").text
+    page = httpx.get(f"{server.url}/metrics", timeout=60).text
     return {
         name: int(float(value))
         for name, value in re.findall(r"^jubako_requests_(running|queued)\{.*\} (.+)$", page, re.MULTILINE)

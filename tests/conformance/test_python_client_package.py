@@ -86,7 +86,9 @@ def test_it_brings_little(installed: Path) -> None:
 
 def test_it_works_where_it_is_installed(installed: Path, echo_server: Server, tmp_path: Path) -> None:
     command = [str(installed), str(PROGRAM), f"127.0.0.1:{echo_server.grpc_port}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=clean_environment())
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=150, check=False, cwd=tmp_path, env=clean_environment()
+    )
     assert (done.returncode, done.stdout) == (0, "ModelNotFound model_not_found\n"), done.stderr
 
 

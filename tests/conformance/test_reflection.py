@@ -52,7 +52,7 @@ def ask(
         pb.ServerReflectionRequest.SerializeToString,
         pb.ServerReflectionResponse.FromString,
     )
-    return list(call(iter(requests), timeout=30))
+    return list(call(iter(requests), timeout=60))
 
 
 def call(channel: grpc.Channel, method: MethodDescriptor, **fields: object) -> list[dict[str, Any]]:
@@ -60,9 +60,9 @@ def call(channel: grpc.Channel, method: MethodDescriptor, **fields: object) -> l
     asked, answered = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
     path = f"/{method.containing_service.full_name}/{method.name}"
     if method.server_streaming:
-        answers = channel.unary_stream(path, asked.SerializeToString, answered.FromString)(asked(**fields), timeout=30)
+        answers = channel.unary_stream(path, asked.SerializeToString, answered.FromString)(asked(**fields), timeout=60)
         return [MessageToDict(answer) for answer in answers]
-    answer = channel.unary_unary(path, asked.SerializeToString, answered.FromString)(asked(**fields), timeout=30)
+    answer = channel.unary_unary(path, asked.SerializeToString, answered.FromString)(asked(**fields), timeout=60)
     return [MessageToDict(answer)]
 
 

@@ -204,14 +204,14 @@ def test_a_decoupled_model_over_plain_infer(client: triton.InferenceServerClient
 
 def test_generate(tensor_server: Server) -> None:
     url = f"{tensor_server.url}/v2/models"
-    answer = httpx.post(f"{url}/echo/generate", json={"text_input": "one two", "max_tokens": 16}).json()
+    answer = httpx.post(f"{url}/echo/generate", json={"text_input": "one two", "max_tokens": 16}, timeout=60).json()
     assert "two" in answer["text_output"]
     assert answer["model_name"] == "echo"
-    assert httpx.post(f"{url}/identity/versions/2/generate", json={"INPUT0": [1, 2.5]}).json()["OUTPUT0"] == [2, 5]
-    response = httpx.post(f"{url}/repeat/generate_stream", json={"IN": [1, 2, 3]})
+    assert httpx.post(f"{url}/identity/versions/2/generate", json={"INPUT0": [1, 2.5]}, timeout=60).json()["OUTPUT0"] == [2, 5]
+    response = httpx.post(f"{url}/repeat/generate_stream", json={"IN": [1, 2, 3]}, timeout=60)
     events = [json.loads(event.removeprefix("data: ")) for event in response.text.split("\n\n") if event]
     assert [event["OUT"] for event in events] == [1, 2, 3]
-    streamed = httpx.post(f"{url}/echo/generate_stream", json={"text_input": "one two", "max_tokens": 16})
+    streamed = httpx.post(f"{url}/echo/generate_stream", json={"text_input": "one two", "max_tokens": 16}, timeout=60)
     assert "two" in "".join(
         json.loads(event.removeprefix("data: "))["text_output"] for event in streamed.text.split("\n\n") if event
     )
