@@ -15,8 +15,8 @@ from typing import Self
 import httpx
 import psutil
 
-START_TIMEOUT_S = 300.0
-
+PATIENCE_S = 280.0
+"""Less than pytest's own patience, which would not show the server's log."""
 
 _HELD: list[socket.socket] = []
 
@@ -43,13 +43,18 @@ def port_of(held: socket.socket) -> int:
 
 @dataclass
 class Server:
-    """One `jubako serve`. Use as a context manager: it is stopped, and all that it started with it, on leaving."""
+    """One `jubako serve`. Use as a context manager: it is stopped, and all that it started with it, on leaving.
+
+    Attributes:
+        patience_s: Longest wait for whatever is waited for.
+    """
 
     repository: Path
     log: Path
     settings: dict[str, str]
     port: int = 0
     grpc_port: int = 0
+    patience_s: float = PATIENCE_S
     process: subprocess.Popen[bytes] | None = None
     _held: list[socket.socket] = field(default_factory=list, repr=False)
 
@@ -95,11 +100,11 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait_until(self, condition: object, timeout_s: float = START_TIMEOUT_S) -> None:
+    def wait_until(self, condition: object, timeout_s: float | None = None) -> None:
         """Wait until `condition()` is true; refused connections count as not yet. Fails early if the server has exited."""
         assert callable(condition)
         assert self.process is not None
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (timeout_s or self.patience_s)
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server exited with {self.process.returncode}:\n{self.log.read_text()}")
@@ -109,7 +114,7 @@ class Server:
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
-        raise AssertionError(f"not within {timeout_s} s:\n{self.log.read_text()[-8000:]}")
+        raise AssertionError(f"not within {timeout_s or self.patience_s} s:\n{self.log.read_text()[-8000:]}")
 
     def terminate(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit status."""
@@ -124,7 +129,7 @@ class Server:
 
     @property
     def instances(self) -> list[psutil.Process]:
-        return [child for runner in self.runners for child in _children(runner) if "jubako.runner.instance" in _words(child)]
+        return [child for runner in self.runners for child in _children(runner) if "jubako.runner.instance" in words_of(child)]
 
     @property
     def runners(self) -> list[psutil.Process]:
@@ -137,7 +142,7 @@ class Server:
     def _services(self, name: str) -> list[psutil.Process]:
         """Children of the arbiter only: what a service has forked looks like it until it runs its own program."""
         children = _children(psutil.Process(self.pid))
-        return [child for child in children if {"_bentoml_impl.worker.service", name} <= set(_words(child))]
+        return [child for child in children if {"_bentoml_impl.worker.service", name} <= set(words_of(child))]
 
     def _hold(self) -> int:
         self._held.append(hold_port())
@@ -176,7 +181,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _words(process: psutil.Process) -> list[str]:
+def words_of(process: psutil.Process) -> list[str]:
     """Of its command line; none if it has just ended."""
     try:
         return process.cmdline()

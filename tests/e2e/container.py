@@ -14,7 +14,7 @@ from tests.serving import free_port
 
 LOCKED_DOWN = ("--read-only", "--tmpfs=/tmp:rw", "--cap-drop=all", "--security-opt=no-new-privileges")
 BOUNDS = ("--memory=1g", "--pids-limit=256")
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 
 
 class Container:
@@ -91,7 +91,7 @@ class Container:
         """Run it inside, and return what it prints."""
         return self.machine.run(self.tool, "exec", self.id, *command)
 
-    def stop(self, timeout_s: int = 40) -> int:
+    def stop(self, timeout_s: int = 120) -> int:
         """SIGTERM, and SIGKILL if that was not enough; returns the exit status."""
         self.machine.run(self.tool, "stop", "-t", str(timeout_s), self.id)
         return int(self.state["ExitCode"])

@@ -19,7 +19,7 @@ from tests.e2e.machine import Machine
 from tests.e2e.test_run import QUESTIONS, over_http
 from tests.serving import free_port
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture(scope="module")

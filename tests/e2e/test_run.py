@@ -24,7 +24,7 @@ STORY = "Tell me a long story."
 LONG = 120
 """Tokens: seconds, on any machine."""
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +143,13 @@ class GrpcStream(Stream):
 
 
 def test_streams_that_are_under_way_end_before_the_container_does(pulled: str, host: Machine) -> None:
-    with Container(host, pulled) as running:
+    with Container(host, pulled, "--env=JUBAKO_GRACE_PERIOD_S=300") as running:
         begun = threading.Barrier(3)
         streams = [HttpStream(running, begun), GrpcStream(running, begun)]
         for stream in streams:
             stream.start()
         begun.wait(PATIENCE_S)
-        status = running.stop()
+        status = running.stop(timeout_s=330)
         for stream in streams:
             stream.join(PATIENCE_S)
         assert [stream.end for stream in streams] == ["length", "FINISH_REASON_LENGTH"], running.log[-3000:]

@@ -27,6 +27,8 @@ from jubako.repository.progress import Silent
 from tests.serving import Server
 
 MAKE_TIMEOUT_S = 1800
+PATIENCE_S = 800.0
+"""Several engines that load at once take minutes where other tests run beside."""
 
 MakeEnvironment = Callable[[str], str]
 Serve = Callable[..., Server]
@@ -84,7 +86,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         for name, text in entries.items():
             (folder / "repository" / name / "1").mkdir(parents=True)
             (folder / "repository" / name / "model.yaml").write_text(text)
-        server = Server(folder / "repository", folder / "server.log", settings or {})
+        server = Server(folder / "repository", folder / "server.log", settings or {}, patience_s=PATIENCE_S)
         servers.append(server)
         return server.__enter__()
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.text_model_suite import HELLO, TextModelSuite
 from tests.engines.conftest import MakeEnvironment, Serve
-from tests.serving import Server
+from tests.serving import Server, words_of
 
 KEY_VARIABLE = "TEST_UPSTREAM_KEY"
 KEY = "sk-a-key-that-nobody-may-see"
@@ -92,4 +92,4 @@ def test_the_upstreams_key_is_nowhere_to_be_seen(engines: Server) -> None:
     for path in ("/v1/models", "/v2/models/upstream/config", "/v2/models/upstream/stats", "/metrics", "/readyz"):
         assert KEY not in httpx.get(engines.url + path).text
     assert KEY not in engines.log.read_text()
-    assert not [process for process in engines.tree() if any(KEY in word for word in process.cmdline())]
+    assert not [process for process in engines.tree() if any(KEY in word for word in words_of(process))]

@@ -131,7 +131,7 @@ async def test_a_cancelled_request_frees_its_slot_while_its_prompt_is_computed(a
     for task in asking:
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
-    assert await asyncio.wait_for(complete(async_client, max_tokens=3), 20)
+    assert await asyncio.wait_for(complete(async_client, max_tokens=3), 120)
 
 
 async def test_a_greedy_answer_is_the_same_beside_sampled_ones(async_client: openai.AsyncOpenAI) -> None:
@@ -263,5 +263,5 @@ def test_an_instance_whose_engine_fails_is_replaced(server: Server, client: open
     with pytest.raises(openai.InternalServerError) as caught:
         client.completions.create(model="fragile", prompt=[POISON], max_tokens=2)
     assert caught.value.status_code == 503
-    assert "poisoned" in server.log.read_text()
+    server.wait_until(lambda: "poisoned" in server.log.read_text())
     server.wait_until(lambda: httpx.post(f"{server.api}/completions", json=hello, timeout=60).status_code == 200)

@@ -231,7 +231,7 @@ def test_nothing_is_left_of_an_engine_whose_instance_is_killed(server: Server) -
     processes = _engines(server)
     _core(processes)
     processes[0].kill()
-    gone, alive = psutil.wait_procs(processes, timeout=10)
+    gone, alive = psutil.wait_procs(processes, timeout=60)
     assert alive == []
     assert len(gone) == len(processes)
     server.wait_until(lambda: _answers(server))
@@ -240,7 +240,7 @@ def test_nothing_is_left_of_an_engine_whose_instance_is_killed(server: Server) -
 def test_an_engine_that_dies_is_replaced(server: Server) -> None:
     processes = _engines(server)
     _core(processes).kill()
-    assert psutil.wait_procs(processes, timeout=15)[1] == []
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
     server.wait_until(lambda: _answers(server))
 
 
@@ -248,7 +248,7 @@ def test_nothing_is_left_of_an_engine_whose_runner_is_killed(server: Server) -> 
     processes = _engines(server)
     for runner in server.runners:
         runner.kill()
-    assert psutil.wait_procs(processes, timeout=15)[1] == []
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
     server.wait_until(lambda: _answers(server))
 
 

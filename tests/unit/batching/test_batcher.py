@@ -188,7 +188,7 @@ async def test_quick_batches_do_not_starve_the_loop() -> None:
     batcher = make(Model(), max_rows=1)
     for number in range(200):
         await Caller(batcher, number).future
-    callers = [Caller(batcher, number) for number in range(5000)]
+    callers = [Caller(batcher, number) for number in range(20_000)]
     turns = 0
     while not callers[-1].answers:
         turns += 1
