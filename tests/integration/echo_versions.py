@@ -33,11 +33,28 @@ async def asked(plane: DataPlane, model: str) -> int:
     return (await plane.tokenize(TokenizeRequest(model=model, text="a"), Caller("test"))).context_length
 
 
-async def said(plane: DataPlane, model: str) -> str:
-    """The echo of `WORDS`, word by word."""
-    request = ChatRequest(model=model, messages=[Message("user", WORDS)])
-    events = [event async for batch in plane.stream(request, Caller("test")) for event in batch]
-    return GenerateResult.from_events(events).choices[0].text
+async def saying(plane: DataPlane, model: str) -> asyncio.Task[str]:
+    """The echo of `WORDS`, word by word; the first has come."""
+    begun = asyncio.Event()
+
+    async def say() -> str:
+        request = ChatRequest(model=model, messages=[Message("user", WORDS)])
+        events = []
+        async for batch in plane.stream(request, Caller("test")):
+            events += batch
+            begun.set()
+        return GenerateResult.from_events(events).choices[0].text
+
+    task = asyncio.create_task(say())
+    await asyncio.wait_for(begun.wait(), LONG_S)
+    return task
+
+
+async def until_answered(context_length: int, *answers: set[int]) -> None:
+    """Until this is among the answers of each of some that are in constant use."""
+    async with asyncio.timeout(LONG_S):
+        while any(context_length not in each for each in answers):  # noqa: ASYNC110 - they are asked all the time
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -26,8 +26,9 @@ from tests.integration.echo_versions import (
     in_constant_use,
     indexed,
     pid_of,
-    said,
+    saying,
     serving,
+    until_answered,
 )
 from tests.integration.runner_process import MakeRunner
 from tests.integration.runner_serving import LONG_S, kill, resume, suspend, until_gone
@@ -85,13 +86,12 @@ async def test_an_alias_passes_to_a_version_that_is_loaded_for_it_and_no_request
     runner = make_runner(m=text)
     async with serving(runner) as plane, serving(runner) as other:
         old = pid_of(plane, "m")
-        streamed = asyncio.create_task(said(plane, "m@stable"))
+        streamed = await saying(plane, "m@stable")
         async with in_constant_use(plane, "m@stable") as answers, in_constant_use(other, "m@stable") as elsewhere:
+            await until_answered(101, answers, elsewhere)
             await plane.set_alias("m", "stable", 2)
             assert await asked(plane, "m@stable") == 102, "from the answer on, at the gateway that was asked"
-            async with asyncio.timeout(LONG_S):
-                while 102 not in elsewhere:  # noqa: ASYNC110 - it is asked all the time
-                    await asyncio.sleep(0.02)
+            await until_answered(102, answers, elsewhere)
         assert answers == elsewhere == {101, 102}
         assert await streamed == WORDS
         assert pid_of(plane, "m") == old

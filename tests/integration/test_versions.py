@@ -25,7 +25,7 @@ from tests.integration.echo_versions import (
     in_constant_use,
     indexed,
     pid_of,
-    said,
+    saying,
     serving,
 )
 from tests.integration.runner_process import MakeRunner
@@ -37,18 +37,14 @@ from tests.integration.runner_serving import (
     is_in,
     kill,
     plans,
+    resume,
     supervising,
+    suspend,
     until_gone,
     until_ready,
     version_of,
 )
 from tests.unit.cli.command import jubako
-
-
-async def begun(task: asyncio.Task[str]) -> None:
-    """Until a stream has surely begun."""
-    await asyncio.sleep(0.2)
-    assert not task.done()
 
 
 async def test_every_version_that_the_policy_selects_is_served_and_a_broken_one_fails_alone(
@@ -92,9 +88,8 @@ async def test_a_new_version_takes_over_while_calls_run(make_runner: MakeRunner,
     root = repository(m=text)
     async with serving(make_runner(m=text)) as plane:
         old = pid_of(plane, "m")
-        streamed = asyncio.create_task(said(plane, "m"))
+        streamed = await saying(plane, "m")
         async with in_constant_use(plane, "m") as answers:
-            await begun(streamed)
             add_version(root, 2, "{context_length: 102, load_delay_s: 0.3}")
             await plane.load("m")
             assert await asked(plane, "m") == 102
@@ -129,15 +124,16 @@ async def test_a_changed_entry_takes_over_under_the_same_number(make_runner: Mak
 
 
 async def test_unloading_finishes_the_calls_in_flight(make_runner: MakeRunner) -> None:
-    runner = make_runner(m=entry(101, delay_s=0.05), other=entry(201))
+    runner = make_runner(m=entry(101, delay_s=0.1), other=entry(201))
     async with serving(runner) as plane:
         pid = pid_of(plane, "m")
-        streamed = asyncio.create_task(said(plane, "m"))
-        await begun(streamed)
+        streamed = await saying(plane, "m")
+        suspend(pid)
         unloading = asyncio.create_task(plane.unload("m"))
         await runner.until(lambda snapshot: version_of(snapshot, "m").state == "UNLOADED")
         assert not streamed.done()
         assert not unloading.done()
+        resume(pid)
         assert await streamed == WORDS
         await asyncio.wait_for(unloading, LONG_S)
         await until_gone(pid)
@@ -215,7 +211,7 @@ async def test_a_process_that_is_killed_while_it_loads_is_started_again(
     runner = make_runner()
     async with serving(runner) as plane:
         old = pid_of(plane, "m")
-        (root / "m" / "model.yaml").write_text(entry(102, load_delay_s=1))
+        (root / "m" / "model.yaml").write_text(entry(102, load_delay_s=4))
         loading = asyncio.create_task(plane.load("m"))
         kill(await successor(runner.process.pid, old))
         assert await asked(plane, "m") == 101
