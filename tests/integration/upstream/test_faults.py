@@ -110,11 +110,11 @@ async def test_answers_that_are_none_are_errors(upstream: FaultyUpstream, connec
 @pytest.mark.parametrize(("behaviour", "stream"), [(stall, True), (stall, False), (stream(HELLO[:2], then=stall), True)])
 async def test_a_stall_ends_in_time(upstream: FaultyUpstream, connect: Opener, behaviour: Behaviour, *, stream: bool) -> None:
     upstream.otherwise = behaviour
-    opened = await connect(upstream.url, first_byte_timeout_s=0.2, idle_timeout_s=0.2, timeout_s=0.4)
+    opened = await connect(upstream.url, first_byte_timeout_s=1.5, idle_timeout_s=1.5, timeout_s=3)
     failed = await opened.fails(stream=stream)
     assert isinstance(failed, DeadlineExceeded)
     assert failed.code == "upstream_timeout"
-    await asyncio.wait_for(upstream.left.wait(), 10)
+    await asyncio.wait_for(upstream.left.wait(), 30)
     assert len(upstream.seen) == 1
 
 
@@ -146,6 +146,6 @@ async def test_a_caller_that_leaves_is_left_upstream(upstream: FaultyUpstream, c
         await upstream.has_seen(1)
         asking.cancel()
         await asyncio.wait([asking])
-    await asyncio.wait_for(upstream.left.wait(), 10)
+    await asyncio.wait_for(upstream.left.wait(), 30)
     assert opened.idle
     assert opened.backend.current_load().running == 0

@@ -8,6 +8,7 @@ import logging
 import time
 
 import pytest
+from aiohttp import web
 
 from jubako.errors import (
     Overloaded,
@@ -29,6 +30,9 @@ from tests.integration.upstream.faulty_upstream import (
 from tests.integration.upstream.trial import Opener, metric_of
 from tests.serving import free_port
 
+OPEN_S = 3.0
+"""How long a circuit stays open; more than a busy machine takes from one line of a test to the next."""
+
 
 @pytest.mark.parametrize("behaviour", [drop, error(500), error(503), error(429), error(408), error(409), stream([])])
 async def test_what_may_pass_is_tried_again(upstream: FaultyUpstream, connect: Opener, behaviour: Behaviour) -> None:
@@ -46,13 +50,18 @@ async def test_nothing_is_tried_again_once_a_part_was_passed_on(upstream: Faulty
 
 @pytest.mark.parametrize("as_date", [True, False])
 async def test_retry_after_is_honoured(upstream: FaultyUpstream, connect: Opener, *, as_date: bool) -> None:
-    # A date has whole seconds, so that a wait of two of them is one at least.
-    value = email.utils.formatdate(time.time() + 2, usegmt=True) if as_date else "1"
-    upstream.script.append(error(429, headers={"Retry-After": value}))
+    refused: list[float] = []
+
+    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        refused.append(time.monotonic())
+        # A date has whole seconds, so that a wait of two of them is one at least.
+        value = email.utils.formatdate(time.time() + 2, usegmt=True) if as_date else "1"
+        return await error(429, headers={"Retry-After": value})(request)
+
+    upstream.script.append(refuse)
     opened = await connect(upstream.url, retries={"base_s": 0.001, "cap_s": 5})
-    begun = time.monotonic()
     await opened.whole()
-    assert time.monotonic() - begun > 0.9
+    assert time.monotonic() - refused[0] > 0.9
 
 
 async def test_a_longer_wait_than_allowed_is_the_callers(upstream: FaultyUpstream, connect: Opener) -> None:
@@ -73,7 +82,7 @@ async def test_retries_never_multiply_the_load(upstream: FaultyUpstream, connect
 
 async def test_a_circuit_opens_and_closes(upstream: FaultyUpstream, connect: Opener, caplog: pytest.LogCaptureFixture) -> None:
     upstream.otherwise = error(500)
-    opened = await connect(upstream.url, retries={"max": 0}, circuit={"failures": 3, "open_s": 0.5})
+    opened = await connect(upstream.url, retries={"max": 0}, circuit={"failures": 3, "open_s": OPEN_S})
     with caplog.at_level(logging.INFO):
         for _ in range(3):
             await opened.fails()
@@ -82,12 +91,12 @@ async def test_a_circuit_opens_and_closes(upstream: FaultyUpstream, connect: Ope
         assert failed.retry_after_s is not None
         assert len(upstream.seen) == 3
         assert metric_of(opened, "jubako_upstream_circuit_state") == 2
-        await asyncio.sleep(0.55)
+        await asyncio.sleep(OPEN_S + 0.05)
         assert metric_of(opened, "jubako_upstream_circuit_state") == 1
         await opened.fails()  # the trial
         assert metric_of(opened, "jubako_upstream_circuit_state") == 2
         upstream.otherwise = stream(HELLO)
-        await asyncio.sleep(0.55)
+        await asyncio.sleep(OPEN_S + 0.05)
         await opened.streamed()
     assert metric_of(opened, "jubako_upstream_circuit_state") == 0
     assert "circuit is open" in caplog.text
@@ -149,7 +158,7 @@ async def test_requests_a_minute(upstream: FaultyUpstream, connect: Opener) -> N
     failed = await opened.fails()
     assert isinstance(failed, Overloaded)
     assert failed.retry_after_s is not None
-    assert 25 < failed.retry_after_s <= 30
+    assert 15 < failed.retry_after_s <= 30
     assert len(upstream.seen) == 2
 
 
@@ -165,10 +174,11 @@ async def test_tokens_a_minute_are_settled_by_the_count(upstream: FaultyUpstream
 
 
 async def test_those_who_wait_for_the_limit_count_as_waiting(upstream: FaultyUpstream, connect: Opener) -> None:
-    opened = await connect(upstream.url, requests_per_minute=60)
+    # The next place comes 20 seconds after the first three are taken.
+    opened = await connect(upstream.url, requests_per_minute=3)
     upstream.otherwise = stall
-    asking = [asyncio.create_task(opened.whole()) for _ in range(61)]
-    await upstream.has_seen(60)
+    asking = [asyncio.create_task(opened.whole()) for _ in range(4)]
+    await upstream.has_seen(3)
     assert opened.backend.current_load().queued == 1
     for task in asking:
         task.cancel()
