@@ -47,7 +47,7 @@ def test_bytes_that_are_no_text_spoil_nothing(models: Server) -> None:
 
 
 def test_requests_share_batches(models: Server) -> None:
-    """A model that takes 5 ms answers more requests in a while than it could one by one."""
+    """A model that takes 100 ms answers more requests in a while than it could one by one."""
     x = np.ones((1, 4), np.float32)
     before = statistics(models, "sleeper")
     with ThreadPoolExecutor(16) as threads:
