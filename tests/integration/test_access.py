@@ -181,13 +181,12 @@ def test_the_log_has_names_and_no_secrets(server: Server, keys: Keys) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         ask = channel.unary_unary("/jubako.v1.ModelService/ListModels", bytes, bytes)
         ask(b"", metadata=(*keys.bearer("infer").items(), ("x-request-id", "grpc-good")))
-    server.wait_until(lambda: "grpc-good" in server.log.read_text())
+    names = ("http-good", "http-bad", "http-none", "grpc-good")
+    server.wait_until(lambda: all(name in server.log.read_text() for name in names))
     text = server.log.read_text()
     lines = [json.loads(line) for line in text.splitlines() if '"request_id"' in line]
     logged = {line["request_id"]: line for line in lines}
-    assert {
-        name: (logged[name]["key"], logged[name]["status"]) for name in ("http-good", "http-bad", "http-none", "grpc-good")
-    } == {
+    assert {name: (logged[name]["key"], logged[name]["status"]) for name in names} == {
         "http-good": ("infer", 200),
         "http-bad": ("parrot", 403),
         "http-none": (None, 401),

@@ -60,13 +60,18 @@ from jubako.model import Shape
 Row = Annotated[NDArray[np.float32], Shape(1)]
 
 
+FOLDER = Path(__file__).parents[1]
+
+
 class Model:
-    """Writes down what it computes, and takes as many seconds as its input says."""
+    """Writes down what it computes; a number below 0 takes until there is a file that is called like it."""
 
     def infer(self, x: Row) -> Row:
-        with (Path(__file__).parents[1] / "computed.txt").open("a") as computed:
-            computed.write(f"{x.ravel().tolist()}\\n")
-        time.sleep(float(x.sum()))
+        number = float(x.sum())
+        with (FOLDER / "computed.txt").open("a") as computed:
+            computed.write(f"{number}\\n")
+        while number < 0 and not (FOLDER / str(number)).exists():
+            time.sleep(0.02)
         return x
 '''
 
@@ -105,8 +110,8 @@ def chat(text: str = "hi") -> ChatRequest:
     return ChatRequest(model="talk", messages=[Message("user", text)])
 
 
-def row(seconds: float, model: str = "slow", name: str = "x") -> InferRequest:
-    return InferRequest(model=model, inputs=[Tensor(name, "FP32", [1, 1], struct.pack("<f", seconds))])
+def row(number: float, model: str = "slow", name: str = "x") -> InferRequest:
+    return InferRequest(model=model, inputs=[Tensor(name, "FP32", [1, 1], struct.pack("<f", number))])
 
 
 ASKING: dict[str, Ask] = {
@@ -151,7 +156,7 @@ async def test_what_waits_for_a_place_is_dropped_at_its_clients_deadline(make_ru
         assert await patient
         events: list[object] = []
         with pytest.raises(DeadlineExceeded, match="that the client set"):  # noqa: PT012 - what came before is looked at
-            async for batch in plane.stream(chat(ENDLESS), in_time(1)):
+            async for batch in plane.stream(chat(ENDLESS), in_time(4)):
                 events += batch
         assert events
         await busy_with(plane, "talk", 0, 0)
@@ -180,8 +185,8 @@ def slow(repository: MakeRepository) -> Path:
 
 async def test_tensors_that_wait_are_dropped_too_and_what_models_ask_of_others(make_runner: MakeRunner, slow: Path) -> None:
     async with serving(make_runner()) as plane:
-        for request in (row(0.125), row(0.125, "e", "a"), row(0.125, "steps", "a")):
-            first = asyncio.create_task(plane.infer(row(3), Caller("first")))
+        for number, request in ((-1.0, row(1)), (-2.0, row(1, "e", "a")), (-3.0, row(1, "steps", "a"))):
+            first = asyncio.create_task(plane.infer(row(number), Caller("first")))
             await busy_with(plane, "slow", 1, 0)
             if request.model != "steps":
                 with pytest.raises(DeadlineExceeded, match="client"):
@@ -190,9 +195,10 @@ async def test_tensors_that_wait_are_dropped_too_and_what_models_ask_of_others(m
                 await whole(plane.infer_stream(request, in_time(SHORT_S)))
             await busy_with(plane, "slow", 1, 0)
             assert not first.done()
+            (slow / "slow" / str(number)).touch()
             assert (await first).outputs
         computed = (slow / "slow" / "computed.txt").read_text().split()
-        assert computed == ["[3.0]", "[3.0]", "[3.0]"], "nothing that was late was computed"
+        assert computed == ["-1.0", "-2.0", "-3.0"], "nothing that was late was computed"
         assert (await plane.infer(row(0, "e", "a"), in_time(LONG_S))).outputs
 
 
@@ -230,10 +236,10 @@ def test_deadlines_over_grpc(make_server: ServerFactory, repository: MakeReposit
 
         holding = stream(long, timeout=LONG_S)
         next(holding)
-        busy = infer.future(_seconds(tensor, 4), timeout=LONG_S)
+        busy = infer.future(_with_number(tensor, -1), timeout=LONG_S)
         server.wait_until(lambda: activity("slow") == (1, 0), LONG_S)
         for ask in (
-            lambda: infer(_seconds(tensor, 0.125), timeout=SHORT_S),
+            lambda: infer(_with_number(tensor, 1), timeout=SHORT_S),
             lambda: complete(hello, timeout=SHORT_S),
             lambda: list(stream(hello, timeout=SHORT_S)),
             lambda: embed(pb.EmbedRequest(model="talk", inputs=[pb.Prompt(text="hi")]), timeout=SHORT_S),
@@ -244,15 +250,16 @@ def test_deadlines_over_grpc(make_server: ServerFactory, repository: MakeReposit
 
         server.wait_until(lambda: activity("talk") == (1, 0), LONG_S)
         holding.cancel()
+        (slow / "slow" / "-1.0").touch()
         busy.result()
         server.wait_until(lambda: activity("talk") == activity("slow") == (0, 0), LONG_S)
-        assert (slow / "slow" / "computed.txt").read_text().split() == ["[4.0]"]
+        assert (slow / "slow" / "computed.txt").read_text().split() == ["-1.0"]
 
 
-def _seconds(request: inference.ModelInferRequest, seconds: float) -> inference.ModelInferRequest:
+def _with_number(request: inference.ModelInferRequest, number: float) -> inference.ModelInferRequest:
     changed = inference.ModelInferRequest()
     changed.CopyFrom(request)
-    changed.raw_input_contents[0] = struct.pack("<f", seconds)
+    changed.raw_input_contents[0] = struct.pack("<f", number)
     return changed
 
 
@@ -281,9 +288,11 @@ def test_a_trace_and_an_identifier_go_through_both_doors_and_on_to_the_upstream(
             )
             said = pb.ChatRequest(model="echo", messages=[pb.Message(role=pb.ROLE_USER, content=[pb.ContentPart(text="hi")])])
             complete(said, timeout=LONG_S, metadata=(*headers.items(), ("x-request-id", "over-grpc")))
+            # A line is written when its answer has left, which a caller may notice earlier.
+            back.wait_until(lambda: len(_access_lines(back)) == 3, LONG_S)
             seen = {line["request_id"]: line["trace_id"] for line in _access_lines(back)}
             assert seen == {"over-http": trace, "untraced": None, "over-grpc": trace}
-            front.wait_until(lambda: "over-grpc" in front.log.read_text(), LONG_S)
+            front.wait_until(lambda: all(f" {name}" in front.log.read_text() for name in seen), LONG_S)
             lines = {name: line for line in front.log.read_text().splitlines() for name in seen if f" {name}" in line}
             assert re.search(rf"over-http trace={trace}$", lines["over-http"])
             assert re.search(rf"gRPC .* over-grpc trace={trace}$", lines["over-grpc"])

@@ -25,6 +25,10 @@ Repository = Callable[..., Path]
 SLOW = "backend: echo\nengine: {slots: 1, token_delay_s: 0.05}\nlimits: {max_queue_size: 2}\n"
 FAST = "backend: echo\n"
 MANY_WORDS = " ".join(["word"] * 400)
+"""What takes the slow model 20 seconds and more."""
+
+ENDLESS = " ".join(["word"] * 4000)
+"""What takes it longer than any test waits."""
 
 
 def chat(model: str, content: str = "hello there", **more: Any) -> dict[str, Any]:
@@ -64,10 +68,16 @@ def server(make_server: ServerFactory, repository: Repository) -> Iterator[Serve
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    def lives(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return [process for process in processes if lives(process)]
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s} s"
@@ -75,11 +85,13 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 def kill_one(server: Server, victim: str) -> None:
-    """Kill the one process of this kind, and wait until the server answers again."""
+    """Kill the one process of this kind, and wait until there is another and the server answers."""
     (process,) = getattr(server, victim)
     process.kill()
-    server.wait_until(lambda: httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200 and bool(getattr(server, victim)))
-    server.wait_until(lambda: post(server, chat("fast"), timeout=5).status_code == 200)
+    wait_for(lambda: not alive([process]))
+    server.wait_until(lambda: bool(getattr(server, victim)))
+    server.wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+    server.wait_until(lambda: post(server, chat("fast")).status_code == 200)
 
 
 def instance_of(server: Server, model: str) -> psutil.Process:
@@ -110,7 +122,7 @@ def test_an_unstreamed_request_in_a_killed_instance_gets_a_503(server: Server) -
     caller.start()
     wait_for(lambda: metric(server, "jubako_requests_in_flight", model="slow") == 1)
     instance_of(server, "slow").kill()
-    caller.join(30)
+    caller.join()
     assert answers[0].status_code == 503
     assert answers[0].json()["error"]["code"] == "instance_lost"
     assert "retry-after" in answers[0].headers
@@ -123,7 +135,7 @@ def test_a_queued_request_survives_the_death_of_its_instance(server: Server) -> 
     caller.start()
     wait_for(lambda: metric(server, "jubako_requests_queued", model="slow") == 1)
     instance_of(server, "slow").kill()
-    caller.join(60)
+    caller.join()
     running.close()
     assert answers[0].status_code == 200
     assert answers[0].json()["choices"][0]["message"]["content"] == "after the crash"
@@ -131,26 +143,25 @@ def test_a_queued_request_survives_the_death_of_its_instance(server: Server) -> 
 
 def test_a_client_that_leaves_frees_its_slot(server: Server) -> None:
     for _ in range(3):
-        stream = open_stream(server, chat("slow", MANY_WORDS))
-        start = time.monotonic()
+        stream = open_stream(server, chat("slow", ENDLESS))
         stream.close()
-        # The only slot would be taken for 20 s more.
+        # The only slot would be taken for minutes more.
         assert post(server, chat("slow", "next")).status_code == 200
-        assert time.monotonic() - start < 5
 
 
 def test_a_client_that_leaves_without_streaming_frees_its_slot(server: Server) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        post(server, chat("slow", MANY_WORDS), timeout=0.5)
-    assert post(server, chat("slow", "next"), timeout=5).status_code == 200
+        post(server, chat("slow", ENDLESS), timeout=0.5)
+    assert post(server, chat("slow", "next")).status_code == 200
 
 
 def test_a_queued_client_that_leaves_frees_its_place(server: Server) -> None:
-    with open_stream(server, chat("slow", MANY_WORDS)):
+    with open_stream(server, chat("slow", ENDLESS)):
         for _ in range(5):
             with pytest.raises(httpx.ReadTimeout):
                 post(server, chat("slow"), timeout=0.3)
-        wait_for(lambda: metric(server, "jubako_requests_queued", model="slow") == 0)
+            # There is room for two.
+            wait_for(lambda: metric(server, "jubako_requests_queued", model="slow") == 0)
 
 
 def test_overload_is_refused_with_429_and_loses_nothing(server: Server) -> None:
@@ -159,12 +170,15 @@ def test_overload_is_refused_with_429_and_loses_nothing(server: Server) -> None:
         threading.Thread(target=lambda: statuses.append(post(server, chat("slow", "one two three four")).status_code))
         for _ in range(12)
     ]
+    with open_stream(server, chat("slow", ENDLESS)):
+        for caller in callers:
+            caller.start()
+        # The only slot is taken, and two may wait.
+        wait_for(lambda: len(statuses) == 10)
+        assert set(statuses) == {429}
     for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join(60)
-    assert set(statuses) == {200, 429}
-    assert statuses.count(200) >= 3
+        caller.join()
+    assert statuses[10:] == [200, 200]
     assert post(server, chat("slow")).status_code == 200
 
 
@@ -172,8 +186,7 @@ def test_a_slow_reader_holds_up_nobody(make_server: ServerFactory, repository: R
     root = repository(fast="backend: echo\nengine: {token_delay_s: 0.0005}\n")
     with make_server(root) as server, open_stream(server, chat("fast", " ".join(["word"] * 4000))) as stuck:
         for _ in range(20):
-            assert post(server, chat("fast"), timeout=10).status_code == 200
-        time.sleep(0.2)
+            assert post(server, chat("fast")).status_code == 200
         with stuck.makefile("rb") as lines:
             text = b"".join(lines)
         assert text.count(b'"content":"word') + text.count(b'"content":" word') == 4000
@@ -187,16 +200,15 @@ def test_sigterm_lets_requests_in_flight_finish(server: Server) -> None:
         with stream.makefile("rb") as lines:
             text = b"".join(lines)
     assert b"data: [DONE]" in text
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
     wait_for(lambda: not alive(processes))
 
 
 def test_sigterm_bounds_what_does_not_finish(make_server: ServerFactory, repository: Repository) -> None:
     server = make_server(repository(slow=SLOW), JUBAKO_GRACE_PERIOD_S="1")
-    with server, open_stream(server, chat("slow", MANY_WORDS)) as stream:
-        start = time.monotonic()
-        assert server.terminate(30) == 0
-        assert time.monotonic() - start < 15
+    with server, open_stream(server, chat("slow", ENDLESS)) as stream:
+        # The answer would take minutes more.
+        assert server.terminate(60) == 0
         with stream.makefile("rb") as lines:
             text = b"".join(lines)
     assert b'"error"' in text
@@ -231,7 +243,7 @@ def test_a_killed_arbiter_leaves_no_orphan(server: Server) -> None:
     assert server.process is not None
     server.process.kill()
     server.process.wait()
-    wait_for(lambda: not alive(processes), timeout_s=30)
+    wait_for(lambda: not alive(processes))
 
 
 def test_a_broken_entry_fails_alone(make_server: ServerFactory, repository: Repository) -> None:

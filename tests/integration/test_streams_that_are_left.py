@@ -28,7 +28,7 @@ async def test_streams_that_are_left_leave_nothing_behind(make_server: ServerFac
         assert outcome.left > 20
         assert not outcome.errors
         # The instance says what it does once a second.
-        server.wait_until(lambda: not stuck(httpx.get(f"{server.url}/metrics").text), timeout_s=10)
+        server.wait_until(lambda: not stuck(httpx.get(f"{server.url}/metrics").text), timeout_s=60)
         assert leaks(before, usages(server.tree())) == []
         with Client(target, retries=0) as client:
             assert client.chat("echo", "still here").text == "still here"
