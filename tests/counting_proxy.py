@@ -28,6 +28,7 @@ class CountingProxy:
         self._gate: threading.Event | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._accepting = threading.Thread(target=self._accept)
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -40,17 +41,17 @@ class CountingProxy:
             self._gate = gate
 
     def __enter__(self) -> Self:
-        self._start(self._accept)
+        self._accepting.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._gate:
             self._gate.set()
         _end(self._listener)
+        self._accepting.join()  # from here on no connection comes
         self._listener.close()
-        with self._lock:
-            for connection in self._open:
-                _end(connection)
+        for connection in self._open:
+            _end(connection)
         for thread in self._threads:
             thread.join()
         for connection in self._open:

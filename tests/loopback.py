@@ -32,6 +32,7 @@ class LoopbackServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # with five, one of many that come at once waits a second before it tries again
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that leave are what many tests are about."""

@@ -30,7 +30,7 @@ PASSWORD = "tiered-box"
 _HASH = "$2b$04$pQEDLtEOj/dpUeooINQ51.RZQ/n/VV59VDm2X97TNTznPdYM2GfJ2"
 """Of PASSWORD, with bcrypt."""
 
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 120.0
 
 needs_registry = pytest.mark.skipif(
     shutil.which("docker-registry") is None, reason="docker-registry is not installed: apt-get install docker-registry"
@@ -115,7 +115,7 @@ class Registry:
         self.proxy.__exit__(kind, error, trace)
         if self.process:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(120)
 
     def _configuration(self) -> dict[str, Any]:
         configuration: dict[str, Any] = {
