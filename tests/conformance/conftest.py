@@ -74,4 +74,4 @@ def kserve_python(request: pytest.FixtureRequest) -> Path:
 
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "uv", *arguments], capture_output=True, text=True, timeout=170, check=False)
+    return subprocess.run([sys.executable, "-m", "uv", *arguments], capture_output=True, text=True, timeout=280, check=False)

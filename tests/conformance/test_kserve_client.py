@@ -22,7 +22,7 @@ DOUBLED = [[[2.0, 5.0, -6.0]]]
 def found(kserve_python: Path, tensor_server: Server) -> dict[str, Any]:
     """What the client got."""
     command = [str(kserve_python), str(CALLS), tensor_server.url, f"127.0.0.1:{tensor_server.grpc_port}"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert ran.returncode == 0, ran.stderr
     answers: dict[str, Any] = json.loads(ran.stdout)
     return answers

@@ -28,7 +28,7 @@ def check(kserve_python: Path, tmp_path: Path) -> Check:
     def run(objects: list[dict[str, Any]]) -> list[str]:
         file = tmp_path / "objects.json"
         file.write_text(json.dumps(objects))
-        ran = subprocess.run([kserve_python, CHECKER, file], capture_output=True, text=True, timeout=120, check=False)
+        ran = subprocess.run([kserve_python, CHECKER, file], capture_output=True, text=True, timeout=280, check=False)
         assert ran.returncode == 0, ran.stderr
         found: list[str] = json.loads(ran.stdout)
         return found

@@ -74,7 +74,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def uv(*words: str | Path) -> str:
     command = [Path(sys.executable).parent / "uv", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=clean_environment())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=clean_environment())
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -104,7 +104,7 @@ def test_mypy_finds_nothing_in_its_users(installed: Path, tmp_path: Path) -> Non
         "--cache-dir",
         str(tmp_path / "cache"),
     ]
-    done = subprocess.run([*mypy, PROGRAM.name], cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run([*mypy, PROGRAM.name], cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
     assert done.stdout == "Success: no issues found in 1 source file\n", done.stdout + done.stderr
 
 
@@ -114,7 +114,7 @@ def test_pyright_finds_nothing_in_its_users(installed: Path, tmp_path: Path) -> 
     text = re.sub(r"# type: ignore\[.*\]", "# pyright: ignore", PROGRAM.read_text())
     (tmp_path / PROGRAM.name).write_text("# pyright: strict, reportUnnecessaryTypeIgnoreComment=true\n" + text)
     command = ["npx", "--yes", PYRIGHT, "--pythonpath", str(installed), PROGRAM.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 errors" in done.stdout
 

@@ -38,7 +38,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=150,
+        timeout=280,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
