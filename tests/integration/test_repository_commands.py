@@ -112,8 +112,11 @@ def test_pull_reports_a_wrong_digest(jubako: Jubako, models: Path) -> None:
 
 
 def test_check_shows_every_problem_and_fails(jubako: Jubako, models: Path) -> None:
+    unpinned = models / "m" / "2" / "version.yaml"
+    unpinned.write_text(f"sha256: {DIGEST}\n")
     good = jubako("check")
     assert (good.returncode, good.stdout) == (0, "")
+    unpinned.unlink()
     (models / "m" / "model.yaml").write_text("backend: llama_cpp\nx: 1\ny: 2\n")
     bad = jubako("check", str(models))
     assert bad.returncode == 1

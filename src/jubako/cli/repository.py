@@ -22,7 +22,7 @@ from jubako.repository.problem import Problem, nearest
 from jubako.repository.reference import reference_page
 from jubako.repository.repository import Model, Repository, Version, read_repository
 from jubako.repository.schema import model_schema
-from jubako.repository.sources import cached_weights, fetch_weights
+from jubako.repository.sources import cached_weights, fetch_weights, pinned_source, unpinned_sources
 from jubako.settings import Settings, load_settings
 from jubako.tensors import TensorSpec
 
@@ -46,6 +46,7 @@ def ls(repository: RepositoryArgument = None, as_json: AsJson = False) -> None:
         settings = _settings(repository)
         found = read_repository(settings.repository, BACKENDS)
     cache = Cache(settings.cache_dir)
+    warnings = _warnings(found, cache)
     if as_json:
         models = [_as_json(model, version, cache) for model, version in _versions(found)]
         broken = {name: _shown(problems) for name, problems in found.broken.items()}
@@ -54,13 +55,13 @@ def ls(repository: RepositoryArgument = None, as_json: AsJson = False) -> None:
             for name, numbers in found.broken_versions.items()
         }
         listing = {"repository": str(found.root), "models": models, "broken": broken, "broken_versions": versions}
-        out.print_json(json.dumps(listing | {"warnings": _shown(found.warnings)}))
+        out.print_json(json.dumps(listing | {"warnings": _shown(warnings)}))
         return
     out.print(_table(found, cache))
     if not found.models and not found.broken:
         err.print(Text(f"There is no model in {found.root} yet."))
-    if found.problems or found.warnings:
-        counts = [_count(len(some), noun) for some, noun in ((found.problems, "problem"), (found.warnings, "warning")) if some]
+    if found.problems or warnings:
+        counts = [_count(len(some), noun) for some, noun in ((found.problems, "problem"), (warnings, "warning")) if some]
         err.print(f"{' and '.join(counts)}; `jubako check` shows them.")
 
 
@@ -109,16 +110,18 @@ def pull(
 def check(repository: RepositoryArgument = None, as_json: AsJson = False) -> None:
     """Check every entry of the repository, and show every problem and warning. Ends with status 1 if there is any problem."""
     with sentences():
-        found = read_repository(_settings(repository).repository, BACKENDS)
+        settings = _settings(repository)
+        found = read_repository(settings.repository, BACKENDS)
+    warnings = _warnings(found, Cache(settings.cache_dir))
     if as_json:
         wrong = [_problem_as_json(problem, warning=False) for problem in found.problems]
-        out.print_json(json.dumps(wrong + [_problem_as_json(problem, warning=True) for problem in found.warnings]))
+        out.print_json(json.dumps(wrong + [_problem_as_json(problem, warning=True) for problem in warnings]))
     else:
         for problem in found.problems:
             out.print(Text(str(problem)))
-        for problem in found.warnings:
+        for problem in warnings:
             out.print(Text(f"{problem.shown_file}:{problem.line}: warning: {problem.message}"))
-        err.print(Text(f"{found.root}: {_verdict(found)}."))
+        err.print(Text(f"{found.root}: {_verdict(found, warnings)}."))
     if found.problems:
         raise typer.Exit(FAILED)
 
@@ -256,6 +259,7 @@ def _as_json(model: Model, version: Version, cache: Cache) -> dict[str, object]:
         "tasks": list(model.tasks),
         "served_names": list(model.served_names),
         "source": str(version.source) if version.source else None,
+        "pinned_source": pinned_source(version, cache),
         "sha256": version.sha256,
         "fetched": size is not None or version.source is None,
         "bytes": size,
@@ -279,13 +283,17 @@ def _shown(problems: Iterable[Problem]) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def _verdict(repository: Repository) -> str:
+def _warnings(repository: Repository, cache: Cache) -> list[Problem]:
+    return sorted([*repository.warnings, *unpinned_sources(repository, cache)])
+
+
+def _verdict(repository: Repository, warnings: list[Problem]) -> str:
     with_problems = {*repository.broken, *(name for name, _, _ in _broken_versions(repository))}
     parts = [f"{_count(len(repository.models.keys() - with_problems), 'model')} all right"]
     if with_problems:
         parts.append(f"{_count(len(with_problems), 'model')} with {_count(len(repository.problems), 'problem')}")
-    if repository.warnings:
-        parts.append(_count(len(repository.warnings), "warning"))
+    if warnings:
+        parts.append(_count(len(warnings), "warning"))
     return ", ".join(parts)
 
 

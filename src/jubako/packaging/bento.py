@@ -75,7 +75,8 @@ class Builder:
             raise ConfigurationError(
                 f"There is no service for the backend {backend}, so no bento can be made of {version.model_name}."
             )
-        weights = [weights_of(each, self.cache, progress) for part in parts for each in part.with_weights]
+        versions = [version for part in parts for version in part.with_weights]
+        weights = [weights_of(each, self.cache, progress, pinned=self.mode == "source") for each in versions]
         with tempfile.TemporaryDirectory(prefix="jubako-bento-") as temporary:
             folder = Path(temporary)
             self.say("gathering files")

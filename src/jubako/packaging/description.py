@@ -13,6 +13,7 @@ from jubako.packaging.locks import Variant
 from jubako.packaging.weights import MOUNT, Weights, WeightsMode
 from jubako.repository.cache import human_size
 from jubako.repository.model import Version
+from jubako.web import without_secrets
 
 _GIT_TIMEOUT_S = 10
 
@@ -58,6 +59,7 @@ def labels_of(
         labels["weights"] = mode
     for held in weights:
         labels[f"weights.{held.version.model_name}.{held.version.number}"] = f"sha256:{held.digest}"
+        labels[f"source.{held.version.model_name}.{held.version.number}"] = without_secrets(held.origin)
     return {name: value for name, value in labels.items() if value}
 
 
@@ -90,6 +92,7 @@ def readme(parts: Sequence[Part], weights: Sequence[Weights], mode: WeightsMode,
         f"| names | {', '.join(f'`{name}`' for name in model.served_names)} |",
         f"| licence | {model.config.license or 'not stated'} |",
         *(f"| weights of {_name(held.version)} | {human_size(held.size)}, sha256:{held.digest} |" for held in weights),
+        *(f"| source of {_name(held.version)} | `{without_secrets(held.origin)}` |" for held in weights if held.origin),
         "",
         "```bash",
         f"bentoml serve {tag}",

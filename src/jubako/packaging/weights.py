@@ -18,7 +18,7 @@ from jubako.repository.cache import Cache
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
 from jubako.repository.source import FileSource, LocalSource, RegistrySource, parse_source
-from jubako.repository.sources import fetch_weights
+from jubako.repository.sources import fetch_weights, pinned_source
 from jubako.repository.versions import VERSION_FILE
 
 WeightsMode = Literal["baked", "artifact", "mounted", "source"]
@@ -47,11 +47,13 @@ class Weights:
     Attributes:
         place: The file, or the folder of the files.
         files: All of them, by path.
+        origin: The source that they have come from, by digest or commit if it has such a form; "" if they are this machine's own.
     """
 
     version: Version
     place: Path
     files: tuple[WeightFile, ...]
+    origin: str = ""
 
     @property
     def digest(self) -> str:
@@ -84,16 +86,21 @@ class Weights:
             yield file.path, self.place if self.place.is_file() else self.place / file.path
 
 
-def weights_of(version: Version, cache: Cache, progress: Progress) -> Weights:
+def weights_of(version: Version, cache: Cache, progress: Progress, *, pinned: bool = False) -> Weights:
     """The weights of a version that has some, fetched if they are not here yet.
+
+    Args:
+        pinned: Find out by digest or commit where they come from, also if that must be asked for though they are here.
 
     Raises:
         ConfigurationError: they are not to be had, or are not the pinned ones.
     """
-    place = fetch_weights(version, cache, progress)
+    place = fetch_weights(version, cache, progress, pinned=pinned)
     assert place is not None
     paths = [(place.name, place)] if place.is_file() else sorted(_files(place))
-    return Weights(version, place, tuple(WeightFile(path, cache.digest_of(file, progress)) for path, file in paths))
+    files = tuple(WeightFile(path, cache.digest_of(file, progress)) for path, file in paths)
+    own = isinstance(version.source, LocalSource | FileSource)
+    return Weights(version, place, files, "" if own else pinned_source(version, cache) or str(version.source))
 
 
 def source_in_bento(weights: Weights, mode: WeightsMode, *, artifact: str | None, alone: bool) -> str:
@@ -117,12 +124,12 @@ def source_in_bento(weights: Weights, mode: WeightsMode, *, artifact: str | None
         case "artifact":
             return _pinned_artifact(artifact, name)
         case "source":
-            if isinstance(version.source, LocalSource | FileSource):
+            if not weights.origin:
                 raise ConfigurationError(
                     f"The weights of {name} are on this machine only, so no server can fetch them from their source. "
                     "Say --weights baked, or push them and say --weights artifact."
                 )
-            return str(version.source)
+            return weights.origin
 
 
 def store(weights: Weights, labels: Mapping[str, str]) -> bool:

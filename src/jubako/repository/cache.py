@@ -43,11 +43,17 @@ class StoredFile(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True):
-    """What a source turned out to be. `root` is the path, inside the folder, that engines are given; "" is the folder."""
+    """What a source turned out to be.
+
+    Attributes:
+        root: The path, inside the folder, that engines are given; "" is the folder.
+        pinned: The source that means this for ever, by digest or commit; "" where there is none, or none is known.
+    """
 
     source: str
     files: list[StoredFile]
     root: str = ""
+    pinned: str = ""
 
     @property
     def size(self) -> int:
@@ -143,8 +149,10 @@ class Cache:
         _sync_folder(blob.parent)
 
     def record(self, manifest: Manifest) -> None:
-        """Remember what a source turned out to be."""
-        self._write(self._record(manifest.source), msgspec.json.format(msgspec.json.encode(manifest)))
+        """Remember what a source turned out to be, and its pinned form with it."""
+        for source in {manifest.source, manifest.pinned or manifest.source}:
+            record = msgspec.structs.replace(manifest, source=source)
+            self._write(self._record(source), msgspec.json.format(msgspec.json.encode(record)))
 
     def place(self, manifest: Manifest) -> Path | None:
         """The file or folder that engines open, if it is there whole. Nothing is written."""

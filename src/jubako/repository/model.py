@@ -25,6 +25,7 @@ class Version:
         sha256: The digest that the weights must have: of the file, or of files of the folder by their paths.
         engine: The engine's parameters as builtins, checked, defaults filled in.
         convert: What is made of the weights before they are loaded; None loads them as they are.
+        unpinned: That the source may become something else, and no digest is pinned; None where it can't, or one is.
     """
 
     model_name: str
@@ -34,6 +35,7 @@ class Version:
     sha256: str | Mapping[str, str] | None
     engine: dict[str, Any]
     convert: Literal["gguf-to-hf"] | None = None
+    unpinned: Problem | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ text                                            type               what it is
 ==============================================  =================  ==========================================
 
 ``http://`` is taken for this machine only (localhost, 127.0.0.1, [::1]), because nothing protects it on the way.
+A model's version in BentoML's store may be ``latest``.
 A slash in a revision is written ``%2F``. A registry without TLS is ``oci+http://``; a digest may stand beside the tag or in place
 of it.
 """
@@ -113,6 +114,11 @@ Source: TypeAlias = LocalSource | FileSource | BentoModelSource | HubSource | Pa
 RemoteSource: TypeAlias = HubSource | PackageSource | RegistrySource | UrlSource
 
 SCHEMES = ("file", "bentoml", "hf", "modelscope", "pypi", "oci", "oci+http", "https", "http")
+
+LATEST = "latest"
+"""As the version of a model in BentoML's store: the one that the store calls so."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _HUB = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[^/@]+))?(/(?P<file>.+))?", re.ASCII)
 _BENTO_MODEL = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>[a-z0-9][a-z0-9._-]*)/(?P<path>.+)", re.ASCII)
 _PACKAGE = re.compile(r"(?P<package>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)==(?P<version>[\w.!+-]+)/(?P<member>.+)", re.ASCII)
@@ -205,6 +211,20 @@ def _url(text: str) -> UrlSource:
     if source.file_name in {"", ".", ".."} or not source.file_name.isprintable():
         raise ConfigurationError(f"The source {without_secrets(text)!r} names no file: its path must end with a file's name.")
     return source
+
+
+def moving(source: Source) -> str:
+    """What of a source may become something else, for a sentence; empty where it means the same for ever."""
+    match source:
+        case RegistrySource() if source.reference.digest is None:
+            return f"the tag {source.reference.wanted!r}, which may move"
+        case HubSource() if not _COMMIT.fullmatch(source.revision):
+            return f"the revision {source.revision!r}, which may move"
+        case BentoModelSource() if source.version == LATEST:
+            return "the latest version, which each new one replaces"
+        case UrlSource():
+            return "a file that its server may replace"
+    return ""
 
 
 def without_query(url: str) -> str:

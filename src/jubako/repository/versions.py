@@ -13,7 +13,7 @@ from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.document import Document
 from jubako.repository.model import Version
 from jubako.repository.problem import Problem
-from jubako.repository.source import FileSource, HubSource, LocalSource, Source, UrlSource, parse_source
+from jubako.repository.source import FileSource, HubSource, LocalSource, Source, UrlSource, moving, parse_source
 from jubako.repository.validation import check_engine, check_version
 
 VERSION_FILE = "version.yaml"
@@ -109,6 +109,7 @@ class _Reader:
         self.problems += [particular.problem(fault.path, fault.message) for fault in check_version(particular.fields).faults]
         engine = self._engine(particular)
         source, pins = self._weights(particular)
+        unpinned = self._unpinned(source, particular) if source and not pins else None
         if engine is None:
             return None
         return Version(
@@ -119,6 +120,7 @@ class _Reader:
             sha256=pins,
             engine=engine,
             convert=self._convert(particular),
+            unpinned=unpinned,
         )
 
     def _engine(self, particular: Document) -> dict[str, Any] | None:
@@ -139,7 +141,7 @@ class _Reader:
 
     def _weights(self, particular: Document) -> tuple[Source | None, Pins]:
         """Where the weights come from, and the digests that go with that: those of the entry go with its own source."""
-        said = particular if isinstance(particular.fields.get("source"), str) else self.general
+        said = self._says_source(particular)
         pinned = particular if particular.fields.get("sha256") or said is particular else self.general
         text, pins = said.fields.get("source"), _pins(pinned)
         if isinstance(text, str):
@@ -152,6 +154,15 @@ class _Reader:
             self._check_present(source, said)
             self._check_pins(source, pins, pinned)
         return source, pins
+
+    def _says_source(self, particular: Document) -> Document:
+        return particular if isinstance(particular.fields.get("source"), str) else self.general
+
+    def _unpinned(self, source: Source, particular: Document) -> Problem | None:
+        if not (what := moving(source)):
+            return None
+        message = f"`source` names {what}: whoever fetches it then gets other weights."
+        return self._says_source(particular).problem(("source",), message)
 
     def _what_lies_there(self) -> Source | None:
         """The one file or folder beside version.yaml, or the version folder itself if there are more."""

@@ -23,7 +23,8 @@ from jubako.repository.problem import Problem
 from jubako.repository.progress import Silent
 from jubako.repository.repository import Model, Version, read_repository
 from jubako.repository.selection import check_names, selected, with_versions
-from jubako.repository.sources import fetch_weights
+from jubako.repository.source import moving
+from jubako.repository.sources import fetch_weights, pinned_source
 from jubako.runner.deployment import LEFT_OUT, Deployment, Plan, Report
 from jubako.runner.fingerprint import fingerprint
 
@@ -144,6 +145,7 @@ def deployment(model: Model, version: Version, cache: Cache) -> Deployment:
         # Before the weights: whoever lacks the engine is told so at once, and not after a download.
         python = interpreter(tenant, cache.root)
         weights = fetch_weights(version, cache, _Percent(report))
+        _say_what_was_meant(version, cache)
         return specification(model, version, _as_the_engine_reads(version, weights, cache, python, report), python)
 
     return Deployment(
@@ -216,6 +218,12 @@ def _python_if_any(tenant: Tenant, cache_dir: Path) -> str:
     except ConfigurationError:
         # Said when the version is loaded: an entry whose environment is still to be made is read like any other.
         return ""
+
+
+def _say_what_was_meant(version: Version, cache: Cache) -> None:
+    """Log what a tag, a branch or the latest of something is, in whose place something else may be at another load."""
+    if version.source and moving(version.source) and (pinned := pinned_source(version, cache)):
+        log.info("%s:%d: the weights are %s, which %s names here", version.model_name, version.number, pinned, version.source)
 
 
 class _Percent:

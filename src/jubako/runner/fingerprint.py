@@ -12,7 +12,8 @@ import msgspec
 from jubako.backends.base import ModelSpec
 from jubako.repository.aliases import ALIASES_FILE
 from jubako.repository.model import Model, Version
-from jubako.repository.source import FileSource
+from jubako.repository.source import BentoModelSource, FileSource
+from jubako.repository.sources import local_path
 
 DECLARATIONS = {"model.yaml", "version.yaml", "config.pbtxt", ALIASES_FILE}
 """Files whose meaning is in the specification, or is nothing to an instance: a change that means the same is none."""
@@ -44,8 +45,8 @@ def _files(model: Model, version: Version) -> Iterator[str]:
         if not path.name.isdigit() and _counts(path.name):
             yield from _tree(path)
     yield from _tree(version.folder)
-    if isinstance(version.source, FileSource):
-        yield from _tree(Path(version.source.path))
+    if isinstance(version.source, FileSource | BentoModelSource) and (place := local_path(version)):
+        yield from _tree(place)
 
 
 def _tree(path: Path) -> Iterator[str]:

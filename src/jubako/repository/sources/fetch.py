@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from jubako.errors import ConfigurationError
 from jubako.oci.credentials import find_credentials
@@ -16,6 +17,7 @@ from jubako.repository.cache import Cache, Manifest, StoredFile
 from jubako.repository.model import Version
 from jubako.repository.progress import Progress
 from jubako.repository.source import (
+    LATEST,
     BentoModelSource,
     FileSource,
     HubSource,
@@ -24,6 +26,7 @@ from jubako.repository.source import (
     RegistrySource,
     RemoteSource,
     UrlSource,
+    moving,
 )
 from jubako.repository.sources.download import Download, RemoteFile
 from jubako.repository.sources.endpoints import Endpoints, configured_indexes
@@ -42,6 +45,7 @@ def fetch_weights(
     *,
     endpoints: Endpoints | None = None,
     patience: Patience | None = None,
+    pinned: bool = False,
 ) -> Path | None:
     """The file or folder of the version's weights, fetched into the cache if it is elsewhere; None if the version has none.
 
@@ -50,6 +54,7 @@ def fetch_weights(
     Args:
         endpoints: The servers of the schemes. Default: what the environment says.
         patience: How often to try again. Default: about a quarter of a minute without a byte.
+        pinned: Ask what a tag or branch names if the cache has the weights and does not know that.
 
     Raises:
         ConfigurationError: the weights are not to be had, or are not the pinned ones; the sentence says why.
@@ -60,7 +65,8 @@ def fetch_weights(
         verify_local(local, version.sha256, cache, progress)
         return local
     assert isinstance(version.source, RemoteSource)
-    return fetch_source(version.source, cache, progress, pins=version.sha256, endpoints=endpoints, patience=patience)
+    fetching = Fetching(cache, progress, endpoints or Endpoints.of_environment(), patience or Patience(), pinned)
+    return fetching.weights(version.source, version.sha256)
 
 
 def fetch_source(
@@ -76,14 +82,34 @@ def fetch_source(
     return Fetching(cache, progress, endpoints or Endpoints.of_environment(), patience or Patience()).weights(source, pins)
 
 
+def pinned_source(version: Version, cache: Cache) -> str | None:
+    """The source that means for ever what the version's means on this machine now; None where there is none, or none is known."""
+    source = version.source
+    if source is None or isinstance(source, LocalSource | FileSource):
+        return None
+    if isinstance(source, BentoModelSource):
+        place, stored = _stored(source)
+        return str(stored) if place.exists() else None
+    if not moving(source):
+        return str(source)
+    manifest = cached_manifest(version, cache)
+    return manifest.pinned or None if manifest else None
+
+
 def cached_weights(version: Version, cache: Cache) -> int | None:
     """Bytes of the version's weights that are on this machine already; None if they must be fetched, or there are none."""
     if version.source is None:
         return None
     if local := local_path(version):
         return _size(local) if local.exists() else None
+    manifest = cached_manifest(version, cache)
+    return manifest.size if manifest else None
+
+
+def cached_manifest(version: Version, cache: Cache) -> Manifest | None:
+    """What the cache has for the version, if that is what the entry pins."""
     manifest = cache.find(str(version.source))
-    return manifest.size if manifest and _accepts(version.sha256, manifest) else None
+    return manifest if manifest and _accepts(version.sha256, manifest) else None
 
 
 def local_path(version: Version) -> Path | None:
@@ -93,14 +119,26 @@ def local_path(version: Version) -> Path | None:
     if isinstance(version.source, FileSource):
         return Path(version.source.path)
     if isinstance(version.source, BentoModelSource):
-        return _stored(version.source)
+        return _stored(version.source)[0]
     return None
 
 
-def _stored(source: BentoModelSource) -> Path:
-    """Where a model of BentoML's is, or would be: a container has the models of its bento beside it."""
-    places = [store / source.name / source.version / source.path for store in bentoml_models()]
-    return next((place for place in places if place.exists()), places[-1])
+def _stored(source: BentoModelSource) -> tuple[Path, BentoModelSource]:
+    """Where a model of BentoML's is, or would be, and its source by version. A container has its bento's models beside it."""
+    for store in bentoml_models():
+        named = replace(source, version=_stored_version(store / source.name, source.version))
+        place = store / named.name / named.version / named.path
+        if place.exists():
+            break
+    return place, named
+
+
+def _stored_version(folder: Path, version: str) -> str:
+    """`version`, or which one the store calls the latest: a file of that name says so."""
+    try:
+        return (folder / LATEST).read_text(encoding="utf-8").strip() if version == LATEST else version
+    except OSError:
+        return version
 
 
 def verify_local(path: Path, pins: Pins, cache: Cache, progress: Progress) -> None:
@@ -124,12 +162,17 @@ def verify_local(path: Path, pins: Pins, cache: Cache, progress: Progress) -> No
 
 @dataclass(frozen=True)
 class Fetching:
-    """What every scheme needs to fetch."""
+    """What every scheme needs to fetch.
+
+    Attributes:
+        pinned: Weights whose tag or branch is not known by digest or commit are asked for again.
+    """
 
     cache: Cache
     progress: Progress
     endpoints: Endpoints = field(default_factory=Endpoints)
     patience: Patience = field(default_factory=Patience)
+    pinned: bool = False
 
     def weights(self, source: RemoteSource, pins: Pins) -> Path:
         try:
@@ -141,6 +184,8 @@ class Fetching:
                 if manifest is None:
                     manifest = self._known_file(source, pins) or self._fetch(source, pins)
                     self.cache.record(manifest)
+                    if manifest.pinned and moving(source):
+                        self.progress.note(f"{manifest.source} is {manifest.pinned} now.")
                 return self.cache.materialise(manifest)
         except OSError as error:
             raise ConfigurationError(
@@ -150,14 +195,20 @@ class Fetching:
 
     def _known(self, source: RemoteSource, pins: Pins) -> Manifest | None:
         manifest = self.cache.find(str(source))
-        return manifest if manifest and _accepts(pins, manifest) else None
+        if manifest is None or (self._must_be_pinned(source) and not manifest.pinned):
+            return None
+        return manifest if _accepts(pins, manifest) else None
 
     def _known_file(self, source: RemoteSource, pins: Pins) -> Manifest | None:
         """The pinned file, where another source has already brought it."""
         name = _file_name(source)
-        if not isinstance(pins, str) or not name or not self.cache.has(pins):
+        if not isinstance(pins, str) or not name or not self.cache.has(pins) or self._must_be_pinned(source):
             return None
         return Manifest(str(source), [StoredFile(name, pins.lower(), self.cache.blob(pins).stat().st_size)], name)
+
+    def _must_be_pinned(self, source: RemoteSource) -> bool:
+        can_be = isinstance(source, RegistrySource) or (isinstance(source, HubSource) and source.hub == "hf")
+        return self.pinned and can_be and bool(moving(source))
 
     def _fetch(self, source: RemoteSource, pins: Pins) -> Manifest:
         if isinstance(source, RegistrySource):
@@ -166,10 +217,11 @@ class Fetching:
             if isinstance(source, PackageSource):
                 return self._fetch_package(source, pins, client)
             if isinstance(source, UrlSource):
-                files = [RemoteFile(source.file_name, source.url)]
-            else:
-                files = hub_files(source, self.endpoints, client, self.patience)
-            return self._fetch_files(source, files, pins, client)
+                return self._fetch_files(source, [RemoteFile(source.file_name, source.url)], pins, client)
+            found = hub_files(source, self.endpoints, client, self.patience)
+            manifest = self._fetch_files(source, found.files, pins, client)
+            pinned = replace(source, revision=found.commit)
+            return manifest if moving(pinned) else msgspec.structs.replace(manifest, pinned=str(pinned))
 
     def _fetch_files(self, source: HubSource | UrlSource, files: list[RemoteFile], pins: Pins, client: httpx.Client) -> Manifest:
         root = files[0].path if isinstance(source, UrlSource) else source.file or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -51,17 +52,33 @@ class _ModelScopeListing(Struct, rename="pascal"):
     data: _ModelScopeFiles
 
 
-def hub_files(source: HubSource, endpoints: Endpoints, client: httpx.Client, patience: Patience) -> list[RemoteFile]:
+@dataclass(frozen=True)
+class HubFiles:
+    """What a hub has.
+
+    Attributes:
+        commit: Which the revision names; "" where the hub does not say.
+    """
+
+    files: list[RemoteFile]
+    commit: str = ""
+
+
+def hub_files(source: HubSource, endpoints: Endpoints, client: httpx.Client, patience: Patience) -> HubFiles:
     """The files that `source` names: one, those of a folder, or all.
 
     Raises:
         ConfigurationError: the hub can't be reached, refuses, or has no such file.
     """
-    every = (
+    found = (
         _hugging_face(source, endpoints, client, patience)
         if source.hub == "hf"
         else _modelscope(source, endpoints, client, patience)
     )
+    return replace(found, files=_chosen(source, found.files))
+
+
+def _chosen(source: HubSource, every: list[RemoteFile]) -> list[RemoteFile]:
     if source.file is None:
         return [file for file in every if file.path not in _SKIPPED]
     chosen = [file for file in every if file.path == source.file]
@@ -77,7 +94,7 @@ def _suggestion(file: str, every: Sequence[RemoteFile]) -> str:
     return nearest(file, [other.path for other in every])
 
 
-def _hugging_face(source: HubSource, endpoints: Endpoints, client: httpx.Client, patience: Patience) -> list[RemoteFile]:
+def _hugging_face(source: HubSource, endpoints: Endpoints, client: httpx.Client, patience: Patience) -> HubFiles:
     base = endpoints.hugging_face
     token = endpoints.hugging_face_token
     headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -95,7 +112,7 @@ def _hugging_face(source: HubSource, endpoints: Endpoints, client: httpx.Client,
         response = get(client, page, headers, patience, refused)
         entries += _decode(response, list[_HuggingFaceEntry])
         page = response.links.get("next", {}).get("url")
-    return [
+    files = [
         RemoteFile(
             path=_plain(entry.path),
             url=f"{base}/{source.repo}/resolve/{commit}/{quote(entry.path)}",
@@ -107,14 +124,15 @@ def _hugging_face(source: HubSource, endpoints: Endpoints, client: httpx.Client,
         for entry in entries
         if entry.type == "file"
     ]
+    return HubFiles(files, commit)
 
 
-def _modelscope(source: HubSource, endpoints: Endpoints, client: httpx.Client, patience: Patience) -> list[RemoteFile]:
+def _modelscope(source: HubSource, endpoints: Endpoints, client: httpx.Client, patience: Patience) -> HubFiles:
     model = f"{endpoints.modelscope}/api/v1/models/{source.repo}/repo"
     refused = f"{source.repo!r} at {source.revision!r} does not exist on ModelScope, or is not public."
     query = urlencode({"Revision": source.revision, "Recursive": "true"})
     response = get(client, f"{model}/files?{query}", {}, patience, refused)
-    return [
+    files = [
         RemoteFile(
             path=_plain(entry.path),
             url=f"{model}?{urlencode({'Revision': source.revision, 'FilePath': entry.path})}",
@@ -125,6 +143,7 @@ def _modelscope(source: HubSource, endpoints: Endpoints, client: httpx.Client, p
         for entry in _decode(response, _ModelScopeListing).data.files
         if entry.type == "blob"
     ]
+    return HubFiles(files)
 
 
 def _decode(response: httpx.Response, kind: Any) -> Any:

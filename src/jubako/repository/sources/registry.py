@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from jubako.errors import ConfigurationError
@@ -67,7 +67,8 @@ class RegistryFiles:
         stored = [file for file in stored if start == EVERYTHING or file.path != VERSION_FILE]
         if start != EVERYTHING and root not in {EVERYTHING, *(file.path for file in stored)}:
             raise ConfigurationError(_nothing(what, f"{start}/{root}", below, chosen))
-        return Manifest(str(self.source), stored, "" if root == EVERYTHING else root)
+        pinned = replace(self.source, reference=self.source.reference.pinned(descriptor.digest))
+        return Manifest(str(self.source), stored, "" if root == EVERYTHING else root, str(pinned))
 
     def _place(self, annotations: Mapping[str, str], what: str) -> tuple[str, str]:
         """The folder that is taken for the weights', and in it what is loaded."""
