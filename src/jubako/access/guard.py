@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Final, Self
 from jubako.access.key import NOBODY, Key
 from jubako.access.keyring import Keyring
 from jubako.access.scope import Access
-from jubako.errors import ConfigurationError, Forbidden, Unauthorized
+from jubako.access.validity import Validity
+from jubako.errors import ConfigurationError, Forbidden, JubakoError, Unauthorized
 from jubako.settings import Settings
 
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
+
+REVIEW_S: Final = 1.0
+"""How often the keys are compared with what goes on, where something does."""
 
 HOW: Final = "Send it in the header 'Authorization: Bearer <key>'."
 
@@ -26,11 +31,11 @@ Stamp = tuple[int, int, int]
 class Guard:
     """Lets in who has a key of `file`.
 
-    The file is looked at again when requests come, so keys are made and revoked by writing it. One that can't be used changes
-    nothing but the log, until it can; keys expire all the same.
+    The file is looked at again when requests come and while answers go out, so keys are made and revoked by writing it. One that
+    can't be used changes nothing but the log, until it can; keys expire all the same.
 
     Args:
-        look_s: It is looked at no more often than once in so many seconds.
+        look_s: Requests have it looked at no more often than once in so many seconds.
 
     Raises:
         ConfigurationError: the file can't be used.
@@ -42,6 +47,8 @@ class Guard:
         self._seen = self._stamp()
         self._looked = time.monotonic()
         self._keyring = Keyring.read(file)
+        self._going_on: set[Validity] = set()
+        self._is_reviewing = False
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -70,27 +77,47 @@ class Guard:
             raise _expired(key)
         return key
 
-    def confirm(self, key: Key, access: Access) -> None:
-        """Whether the key that something began with still counts, for as long as that goes on.
+    def while_valid(self, key: Key, access: Access) -> Validity:
+        """Around work that `key` was let in for. Once the key does not count any more the work is cancelled, within REVIEW_S, and
+        the block raises Unauthorized or Forbidden. A key counts while its secret does, whatever its name and date become."""
+        return Validity(key, access, self._begin, self._going_on.discard)
 
-        Raises:
-            Unauthorized: it was revoked or changed, or has expired.
-        """
-        if access.is_open:
+    def _begin(self, validity: Validity) -> None:
+        if validity.access.is_open:
             return
-        self._look_in_time()
-        if self._keyring.named(key.name) != key:
+        self._going_on.add(validity)
+        if not self._is_reviewing:
+            self._review_later()
+
+    def _review_later(self) -> None:
+        # One timer for all, and none where nothing goes on.
+        self._is_reviewing = bool(self._going_on)
+        if self._is_reviewing:
+            asyncio.get_running_loop().call_later(REVIEW_S, self._review)
+
+    def _review(self) -> None:
+        self._look()
+        for validity in list(self._going_on):
+            try:
+                self._confirm(validity.key, validity.access)
+            except JubakoError as error:
+                validity.end(error)
+        self._review_later()
+
+    def _confirm(self, key: Key, access: Access) -> None:
+        current = self._keyring.with_digest(key.digest)
+        if current is None or (current.is_limited and not set(key.models) <= set(current.models)):
             raise _revoked(key)
-        if key.has_expired:
-            raise _expired(key)
+        if current.has_expired:
+            raise _expired(current)
+        require(current, access)
 
     def _look_in_time(self) -> None:
-        now = time.monotonic()
-        if now - self._looked >= self._look_s:
-            self._looked = now
+        if time.monotonic() - self._looked >= self._look_s:
             self._look()
 
     def _look(self) -> None:
+        self._looked = time.monotonic()
         stamp = self._stamp()
         if stamp == self._seen:
             return

@@ -67,7 +67,11 @@ class Keyring:
     def find(self, secret: bytes) -> Key | None:
         """The key with this secret, expired or not. How long it takes tells nothing: what is compared are digests, of which
         nobody can choose the first bytes."""
-        return self._by_digest.get(digest_of(secret))
+        return self.with_digest(digest_of(secret))
+
+    def with_digest(self, digest: bytes) -> Key | None:
+        """The key whose secret has this digest."""
+        return self._by_digest.get(digest)
 
     @classmethod
     def read(cls, file: Path) -> Self:

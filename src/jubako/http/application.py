@@ -122,6 +122,7 @@ class Application:
             key = self._guard.identify(access, headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
             exchange.key = key.name
             require(key, access)
+            exchange.validity = self._guard.while_valid(key, access)
             plane = seen_by(plane, key)
         await endpoint(exchange, plane)
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from starlette.types import Message, Receive, Scope, Send
 
+from jubako.access.validity import ALWAYS
 from jubako.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from jubako.http.compression import decompress
 from jubako.identifiers import accepted, fresh_id
@@ -50,6 +51,7 @@ class Exchange:
         names: What the path names, by the names in the route's pattern.
         model: The folder name of the model that answers, once it is known; for the log.
         key: The name of the key that the caller has, where keys are asked for; for the log.
+        validity: Around an answer that is streamed: ends it when the caller's key does not count any more.
         status: The status sent, 0 before.
         bytes_sent: Bytes of the body sent so far.
         error: The kind of the error that ended it, if one did; for the log.
@@ -75,6 +77,7 @@ class Exchange:
         "scope",
         "status",
         "trace",
+        "validity",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, lookout: Lookout) -> None:
@@ -87,6 +90,7 @@ class Exchange:
         self.names: dict[str, str] = {}
         self.model = ""
         self.key = ""
+        self.validity = ALWAYS
         self.status = 0
         self.bytes_sent = 0
         self.error = ""

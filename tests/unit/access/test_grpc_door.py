@@ -15,7 +15,6 @@ from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
 from jubako.access.guard import Guard
-from jubako.access.key_file import KeyFile
 from jubako.access.scope import ADMIN, ANY_KEY, INFER, METRICS, OPEN, SCOPES, SERVER_ADMIN, Access
 from jubako.grpc.front import grpc_server
 from jubako.kserve.trace import Tracing
@@ -199,35 +198,6 @@ async def test_a_limited_key_asks_its_models_only(channel: grpc.aio.Channel, pla
     )
     assert [model.model for model in (await models(pb.ListModelsRequest(), metadata=shown("jk-limited"))).models] == [LIMITED_TO]
     assert len((await models(pb.ListModelsRequest(), metadata=shown("jk-infer"))).models) > 1
-
-
-async def test_a_stream_takes_no_more_requests_once_its_key_is_revoked(
-    channel: grpc.aio.Channel, plane: FakePlane, key_path: Path
-) -> None:
-    stream = channel.stream_stream(
-        f"{V2}ModelStreamInfer", inference.ModelInferRequest.SerializeToString, inference.ModelStreamInferResponse.FromString
-    )
-    plane.gate.clear()
-    call = stream(metadata=shown("jk-infer"), timeout=20)
-    await call.write(inference.ModelInferRequest(model_name="identity", id="before"))
-    await asyncio.wait_for(plane.begun.wait(), 20)
-    KeyFile(key_path).remove("infer")
-    await call.write(inference.ModelInferRequest(model_name="identity", id="after"))
-    asyncio.get_running_loop().call_later(0.2, plane.gate.set)
-    assert cast(inference.ModelStreamInferResponse, await call.read()).infer_response.id == "before", "what has begun is finished"
-    with pytest.raises(grpc.aio.AioRpcError, match="'infer' was revoked"):
-        await call.read()
-    assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
-
-
-async def test_a_stream_may_end_after_its_key_was_revoked(channel: grpc.aio.Channel, key_path: Path) -> None:
-    stream: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"{V2}ModelStreamInfer", bytes, bytes)
-    call = stream(metadata=shown("jk-infer"), timeout=20)
-    await call.write(inference.ModelInferRequest(model_name="identity").SerializeToString())
-    await call.read()
-    KeyFile(key_path).remove("infer")
-    await call.done_writing()
-    assert await call.code() is grpc.StatusCode.OK
 
 
 async def test_health_is_open_to_those_who_know_the_name(channel: grpc.aio.Channel) -> None:

@@ -113,26 +113,6 @@ def test_a_file_that_can_t_be_used_changes_nothing_but_the_log(
     assert caplog.records[-1].levelname == "INFO"
 
 
-def test_what_goes_on_goes_on_while_its_key_counts(guard: Guard, key_path: Path) -> None:
-    now = datetime.now(UTC).replace(microsecond=0)
-    lasting, passed = (
-        Key(name, digest_of(name.encode()), ("infer",), expires=now + timedelta(hours=hours))
-        for name, hours in (("lasting", 1), ("passed", -1))
-    )
-    for each in (lasting, passed):
-        KeyFile(key_path).add(each)
-    key = guard.identify(INFER, b"Bearer jk-infer", b"")
-    guard.confirm(key, INFER)
-    guard.confirm(lasting, INFER)
-    with pytest.raises(Unauthorized, match="'passed' has expired"):
-        guard.confirm(passed, INFER)
-    KeyFile(key_path).remove("infer")
-    with pytest.raises(Unauthorized, match="The key 'infer' was revoked or changed"):
-        guard.confirm(key, INFER)
-    guard.confirm(key, OPEN)
-    guard.confirm(NOBODY, OPEN)
-
-
 def test_the_file_is_looked_at_once_in_a_while(key_path: Path) -> None:
     guard = Guard(key_path, look_s=3600)
     key_path.write_text("[keys]\n")

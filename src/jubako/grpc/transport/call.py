@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from jubako.access.key import Key
 from jubako.access.scope import Access
+from jubako.access.validity import ALWAYS
 from jubako.errors import DeadlineExceeded, InternalError, InvalidRequest, JubakoError
 from jubako.grpc.transport.assembly import PREFIX, Assembly
 from jubako.grpc.transport.headers import Headers
@@ -74,6 +75,7 @@ class Call:
         asked: The name of the model that the client asked for, for the details of errors.
         model: What the handler says it is about, for the log.
         key: The caller's; None where nobody is asked for one.
+        validity: Around the work of a stream: ends it when the key does not count any more.
         sent_bytes: Bytes of messages sent.
         error: What kind of error ended it, for the log.
     """
@@ -91,6 +93,7 @@ class Call:
         self.asked = ""
         self.model = ""
         self.key: Key | None = None
+        self.validity = ALWAYS
         self.error = ""
         self.sent_bytes = 0
         # What goes
@@ -231,7 +234,8 @@ class Call:
 
     async def _stream(self, streaming: Streaming) -> None:
         try:
-            await streaming(self)
+            with self.validity:
+                await streaming(self)
             self.finish(self._dismissed or OK)
         except asyncio.CancelledError:
             self.finish(Status("CANCELLED", "The server gave up this call."))

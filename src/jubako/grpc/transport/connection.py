@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from jubako.access.guard import require
 from jubako.access.scope import ANY_KEY
-from jubako.errors import JubakoError, Unauthorized
+from jubako.errors import JubakoError
 from jubako.grpc.transport import frames
 from jubako.grpc.transport.assembly import ENCODINGS
 from jubako.grpc.transport.call import LEAVING, WINDOW, Call, Method
@@ -214,13 +214,9 @@ class Connection(asyncio.Protocol):
         if call.ended:
             raise ProtocolViolation(frames.STREAM_CLOSED, "Data came after the end of its stream.")
         try:
-            if charge and call.method.unary is None and call.key is not None and (guard := self._server.guard) is not None:
-                guard.confirm(call.key, call.method.access)
             call.receive(payload, ended, charge)
         except Status as status:
             call.cancel(status)
-        except Unauthorized as error:
-            call.dismiss(Status.of(error))
 
     def _on_headers(self, number: int, flags: int, payload: bytes) -> None:
         if flags & frames.PADDED:
@@ -280,6 +276,7 @@ class Connection(asyncio.Protocol):
             if (guard := self._server.guard) is not None:
                 call.key = guard.identify(method.access, *_credentials(headers))
                 require(call.key, method.access)
+                call.validity = guard.while_valid(call.key, method.access)
             call.begin()
             if self._draining:
                 call.dismiss(LEAVING)

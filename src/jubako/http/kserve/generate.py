@@ -47,7 +47,7 @@ async def stream(exchange: Exchange, plane: Plane) -> None:
     fields = decode_object(await exchange.body())
     request = _request(fields, asked_name(exchange), plane.signature(status))
     about = _about(exchange, status, fields)
-    with exchange.watch():
+    with exchange.validity, exchange.watch():
         async with aclosing(plane.infer_stream(request, exchange.caller)) as batches:
             async for batch in batches:
                 if not exchange.started:

@@ -61,7 +61,7 @@ async def stream(exchange: Exchange, batches: AsyncGenerator[list[GenerateEvent]
 
     The status goes out with the first batch, so that what fails before it is an ordinary error.
     """
-    with exchange.watch():
+    with exchange.validity, exchange.watch():
         async with aclosing(batches):
             async for batch in batches:
                 if not exchange.started:
