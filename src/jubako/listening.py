@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jubako.errors import ConfigurationError
 
@@ -31,15 +34,29 @@ def bindable_port(host: str, port: int, flag: str = "--port") -> int:
     Raises:
         ConfigurationError: it can't be bound; the message says why.
     """
+    with held_port(host, port, flag) as bindable:
+        return bindable
+
+
+@contextmanager
+def held_port(host: str, port: int, flag: str = "--port") -> Iterator[int]:
+    """The same. On Linux nobody else is given the port while the context lasts, and whoever names it may listen there.
+
+    Raises:
+        ConfigurationError: it can't be bound; the message says why.
+    """
     address = address_of(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port))
+            held.bind((address, port))
         except OSError as error:
             raise ConfigurationError(_why(error, host, port, flag)) from None
-        return int(probe.getsockname()[1])
+        chosen = int(held.getsockname()[1])
+        if not sys.platform.startswith("linux"):
+            held.close()  # elsewhere nobody may listen where another socket is bound
+        yield chosen
 
 
 def url_of(host: str, port: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,7 @@ from jubako.cli.preparation import prepare
 from jubako.cli.terminal import FAILED, USAGE, out, remark, sentences
 from jubako.errors import ConfigurationError
 from jubako.grpc.transport.tls import Files
-from jubako.listening import address_for_clients, address_of, bindable_port, url_of
+from jubako.listening import address_for_clients, address_of, held_port, url_of
 from jubako.settings import FlagValue, LoadedSettings, Settings, as_text, load_settings
 
 
@@ -51,26 +52,28 @@ def serve(
 
 def _serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, _leave)  # until the arbiter takes over
-    with sentences(FAILED):
-        address = address_of(settings.host)
-        settings = settings.model_copy(update=_ports(settings))
-        files = Files.of(settings)
-        if files is not None:
-            files.context()
-        asks = Guard.of(settings) is not None
-        bento = bento_of(settings)
-        if bento is not None:
-            settings = settings_in(bento, settings)
-        prepare(settings)
-    # Not imported above: BentoML takes a second, which the other commands need not wait for.
-    arbiter = import_module("jubako.cli.arbiter")
-    with Announcer(url_of(settings.host, settings.port), _grpc_place(settings, files), asks_for_key=asks):
-        arbiter.run(settings, address, bento)
+    with ExitStack() as held:
+        with sentences(FAILED):
+            address = address_of(settings.host)
+            settings = settings.model_copy(update=_ports(settings, held))
+            files = Files.of(settings)
+            if files is not None:
+                files.context()
+            asks = Guard.of(settings) is not None
+            bento = bento_of(settings)
+            if bento is not None:
+                settings = settings_in(bento, settings)
+            prepare(settings)
+        # Not imported above: BentoML takes a second, which the other commands need not wait for.
+        arbiter = import_module("jubako.cli.arbiter")
+        with Announcer(url_of(settings.host, settings.port), _grpc_place(settings, files), asks_for_key=asks):
+            arbiter.run(settings, address, bento)
 
 
-def _ports(settings: Settings) -> dict[str, int]:
-    port = bindable_port(settings.host, settings.port)
-    grpc_port = bindable_port(settings.host, settings.grpc_port, "--grpc-port")
+def _ports(settings: Settings, held: ExitStack) -> dict[str, int]:
+    """Where to listen: what was said, or free ports that are `held` until the server has ended."""
+    port = held.enter_context(held_port(settings.host, settings.port))
+    grpc_port = held.enter_context(held_port(settings.host, settings.grpc_port, "--grpc-port"))
     if port == grpc_port:
         raise ConfigurationError(f"HTTP and gRPC can't share port {port}. Choose another with --grpc-port.")
     return {"port": port, "grpc_port": grpc_port}
