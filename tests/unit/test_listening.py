@@ -18,6 +18,6 @@ def test_a_port_that_is_held_is_nobody_elses_and_the_server_may_listen_there() -
             other.bind(("127.0.0.1", port))
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
-        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
-            with pytest.raises(ConfigurationError, match=rf"Port {port} on 127\.0\.0\.1 is in use"):
-                bindable_port("127.0.0.1", port)
+        in_use = pytest.raises(ConfigurationError, match=rf"Port {port} on 127\.0\.0\.1 is in use")
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)), in_use:
+            bindable_port("127.0.0.1", port)
