@@ -29,7 +29,7 @@ SHOWN_ADDRESS = "127.0.0.1:50051"
 
 pytestmark = [
     pytest.mark.skipif(not TOOLS.is_dir(), reason="Node's packages are not installed; `make install-node` does that."),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 
 ECHO = "backend: echo\n"
@@ -143,7 +143,7 @@ def run(*command: str | Path, **environment: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=240,
+        timeout=540,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
