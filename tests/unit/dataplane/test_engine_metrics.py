@@ -214,7 +214,7 @@ async def test_the_page_asks_every_instance_and_waits_for_none_too_long(fleet: F
     two.counted = three.counted = None
     versions = [version(runner.instance("one"), runner.instance("two")), version(runner.instance("three"), model="other")]
     runner.say(*versions)
-    await until(lambda: sum(len(fleet.channels(each)) for each in versions) == 3)
+    await until(lambda: fleet.snapshot is not None and sum(len(fleet.channels(each)) for each in versions) == 3)
     await plane.generate(ChatRequest(model="other", messages=[Message("user", "hi")]), Caller("id"))
     async for _ in plane.stream(ChatRequest(model="m", messages=[Message("user", "hi")]), Caller("id")):
         pass
@@ -235,7 +235,7 @@ async def test_what_an_instance_that_is_too_busy_said_last_still_counts(fleet: F
     model.counted = StatisticsResult(requests=7, inferences=7, engine_metrics=OWN)
     served = version(runner.instance("one"), tasks=["infer"])
     runner.say(served)
-    await until(lambda: len(fleet.channels(served)) == 1)
+    await until(lambda: fleet.snapshot is not None and len(fleet.channels(served)) == 1)
     before = families(await plane.metrics())
     model.counted = None
     after = families(await plane.metrics())

@@ -68,7 +68,7 @@ async def test_the_least_busy_instance_is_asked(plane: DataPlane, fleet: Fleet, 
     one, two = await runner.start_instance("one"), await runner.start_instance("two")
     both = version(runner.instance("one"), runner.instance("two"))
     runner.say(both)
-    await until(lambda: len(fleet.channels(both)) == 2)
+    await until(lambda: fleet.snapshot is not None and len(fleet.channels(both)) == 2)
     one.gate.clear()
     two.gate.clear()
     calls = [asyncio.create_task(plane.generate(REQUEST, Caller("id"))) for _ in range(6)]
