@@ -27,7 +27,7 @@ def test_it_reads_the_same_settings_and_listens_on_this_machine_only(repository:
         assert addresses == {"127.0.0.1"}
         tree = server.tree()
         assert server.terminate() == 0
-        _, alive = psutil.wait_procs(tree, timeout=20)
+        _, alive = psutil.wait_procs(tree, timeout=60)
         assert not alive
 
 

@@ -126,7 +126,7 @@ def test_it_ends_with_status_0_and_without_a_traceback(signum: signal.Signals, s
     assert running.end(signum) == 0
     assert "Traceback" not in running.text
     assert "BentoServer" not in running.text
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 

@@ -119,7 +119,7 @@ def test_check_says_what_is_broken_and_what_is_not_as_locked_and_create_mends_it
 
 def test_two_who_want_the_same_at_once_make_it_once(cache: Path) -> None:
     both = [start(cache, "python"), start(cache, "python")]
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=200) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert len({output for output, _ in outputs}) == 1
     assert sorted(error.strip().rpartition(" ")[2] for _, error in outputs) == ["already.", "ready."]
@@ -131,7 +131,7 @@ def test_one_who_is_killed_leaves_nothing_in_use(cache: Path, create: Create) ->
     while killed.poll() is None and not list(cache.glob("environments/python-any-*/pyvenv.cfg")):
         time.sleep(0.002)
     killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=200)
     assert killed.returncode == -signal.SIGKILL
     (torn,) = folders(cache)
     assert listed(cache) == []

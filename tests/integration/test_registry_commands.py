@@ -261,7 +261,7 @@ def test_two_processes_push_once(registry: Registry, target: str, models: Path, 
             assert any(line == waiting for line in second.stderr)
             push_blob(remote, described(CONTENT, "x/y"), CONTENT)
         before = registry.uploaded
-        _, said = second.communicate(timeout=60)
+        _, said = second.communicate(timeout=200)
     assert (second.returncode, "1 file there already" in said) == (0, True), said
     assert registry.uploaded - before < 20_000
 
@@ -385,7 +385,7 @@ def test_an_image_that_skopeo_has_pushed_is_a_source(
 def _skopeo(*arguments: str) -> str:
     # Whatever the machine's policy says of signatures: the tests trust what they have made.
     finished = subprocess.run(
-        ["skopeo", "--insecure-policy", *arguments], capture_output=True, text=True, timeout=60, check=False
+        ["skopeo", "--insecure-policy", *arguments], capture_output=True, text=True, timeout=200, check=False
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

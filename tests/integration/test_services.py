@@ -76,7 +76,7 @@ def test_python_code_in_the_version_that_is_said(repository: Path, tmp_path: Pat
         assert (answer["model_version"], answer["outputs"][0]["data"]) == ("1", [10, 20])
         assert states(server.url) == {"times:1": "READY", "other:1": "UNLOADED"}
         # A load reads the entry again, and keeps to the version that was said.
-        assert httpx.post(f"{server.url}/v2/repository/models/times/load").status_code == 200
+        assert httpx.post(f"{server.url}/v2/repository/models/times/load", timeout=60).status_code == 200
         assert states(server.url) == {"times:1": "READY", "other:1": "UNLOADED"}
 
 
@@ -99,7 +99,7 @@ def test_what_is_said_wrongly_is_said_in_a_sentence(repository: Path, arguments:
         env=clean_environment(BENTOML_DO_NOT_TRACK="true", JUBAKO_REPOSITORY=str(repository)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert ended.returncode == 1

@@ -266,7 +266,7 @@ def test_several_instances_and_workers_share_the_work(make_server: ServerFactory
         with open_stream(server, chat("slow", MANY_WORDS)):
             # The other instance is free, whichever gateway takes the request.
             for _ in range(6):
-                assert post(server, chat("slow"), timeout=10).status_code == 200
+                assert post(server, chat("slow"), timeout=15).status_code == 200
         for _ in range(10):
             assert metric(server, "jubako_requests_total", model="slow") == 7
 
@@ -280,7 +280,7 @@ def test_the_port_in_use_is_named(make_server: ServerFactory, repository: Reposi
             [sys.executable, "-m", "jubako", "serve", str(repository(fast=FAST)), "--port", str(port), "--grpc-port", "0"],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
     assert result.returncode != 0

