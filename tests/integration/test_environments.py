@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -51,11 +52,11 @@ def create(cache: Path) -> Create:
     return run
 
 
-def start(cache: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(cache: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """`jubako env create`, running."""
     return subprocess.Popen(
         [sys.executable, "-m", "jubako", "env", "create", *arguments],
-        env=clean_environment(JUBAKO_CACHE_DIR=str(cache)),
+        env=clean_environment(JUBAKO_CACHE_DIR=str(cache), **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -127,12 +128,15 @@ def test_two_who_want_the_same_at_once_make_it_once(cache: Path) -> None:
 
 
 def test_one_who_is_killed_leaves_nothing_in_use(cache: Path, create: Create) -> None:
-    killed = start(cache, "python")
-    while killed.poll() is None and not list(cache.glob("environments/python-any-*/pyvenv.cfg")):
-        time.sleep(0.002)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=200)
-    assert killed.returncode == -signal.SIGKILL
+    # It can't end before: the index that it asks for packages does not answer.
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        url = f"http://127.0.0.1:{index.getsockname()[1]}/simple/"
+        killed = start(cache, "python", UV_DEFAULT_INDEX=url, UV_HTTP_RETRIES="0")
+        while killed.poll() is None and not list(cache.glob("environments/python-any-*/pyvenv.cfg")):
+            time.sleep(0.02)
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate(timeout=200)
+        assert killed.returncode == -signal.SIGKILL
     (torn,) = folders(cache)
     assert listed(cache) == []
     made = create("python")
