@@ -194,7 +194,7 @@ class InstanceProcess:
         self._control.close()
 
     def _hear(self, serial: float) -> None:
-        self._heard = serial
+        self._heard = max(self._heard, serial)
         self._hearing.set()
         self._hearing = asyncio.Event()
 
