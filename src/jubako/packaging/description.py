@@ -15,7 +15,7 @@ from jubako.repository.cache import human_size
 from jubako.repository.model import Version
 from jubako.web import without_secrets
 
-_GIT_TIMEOUT_S = 10
+_GIT_TIMEOUT_S = 60
 
 _MEANING: Mapping[Variant, str] = {"cpu": "PyTorch without CUDA", "cuda": "PyTorch for NVIDIA GPUs"}
 _FOR_THE_CPU = (
