@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from jubako.dataplane.limits import MAX_ITEMS, too_many_items
 from jubako.errors import InvalidRequest
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -35,15 +37,41 @@ def require_small_integers(value: object, path: str = "") -> None:
     Raises:
         InvalidRequest: `value`, which stands at `path`, does.
     """
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise InvalidRequest(
-            f"Invalid value for {path!r}: an integer must be between -2^63 and 2^63 - 1.",
-            param=path or None,
-            code="invalid_value",
-        )
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            require_small_integers(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            require_small_integers(inner, f"{path}[{position}]")
+    if (place := _large_integer(value)) is None:
+        return
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    raise InvalidRequest(
+        f"Invalid value for {path!r}: an integer must be between -2^63 and 2^63 - 1.",
+        param=path or None,
+        code="invalid_value",
+    )
+
+
+def _large_integer(value: object) -> tuple[str | int, ...] | None:
+    """Where in `value` there is one; None where there is none."""
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**63 else ()
+    inside: Iterable[tuple[str | int, object]] = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for part, inner in inside:
+        if isinstance(inner, int | dict | list) and (place := _large_integer(inner)) is not None:
+            return part, *place
+    return None
+
+
+def require_few_values(value: object, param: str) -> None:
+    """
+    Raises:
+        InvalidRequest: `value`, which is what the field `param` holds, has more than MAX_ITEMS values in it.
+    """
+    left = MAX_ITEMS
+    holders = [value]
+    while holders:
+        holder = holders.pop()
+        inside = holder.values() if isinstance(holder, dict) else holder if isinstance(holder, list) else ()
+        left -= len(inside)
+        if left < 0:
+            raise too_many_items(param)
+        holders += (inner for inner in inside if isinstance(inner, dict | list))

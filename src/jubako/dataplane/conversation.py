@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from jubako.dataplane.limits import MAX_ITEMS, too_many_items
 from jubako.errors import InvalidRequest
 from jubako.messages import Message, NamedTool, Tool, ToolChoice
 
 
 def check_messages(messages: list[Message]) -> None:
-    """Each message has what its role needs.
+    """Each message has what its role needs, and there are not too many.
 
     Raises:
-        InvalidRequest: one has not; `param` says which.
+        InvalidRequest: otherwise; `param` says which.
     """
+    _require_few(messages)
     for position, message in enumerate(messages):
         role = message.role
         if message.content is None and not _may_be_silent(message):
@@ -24,6 +26,18 @@ def check_messages(messages: list[Message]) -> None:
             )
         if message.tool_calls is not None and role != "assistant":
             raise InvalidRequest(f"A message of role {role!r} can't have 'tool_calls'.", param=f"messages[{position}].tool_calls")
+
+
+def _require_few(messages: list[Message]) -> None:
+    left = MAX_ITEMS - len(messages)
+    if left < 0:
+        raise too_many_items("messages")
+    for position, message in enumerate(messages):
+        for field, items in (("content", message.content), ("tool_calls", message.tool_calls)):
+            if isinstance(items, list):
+                left -= len(items)
+                if left < 0:
+                    raise too_many_items(f"messages[{position}].{field}")
 
 
 def _may_be_silent(message: Message) -> bool:

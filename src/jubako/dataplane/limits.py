@@ -15,6 +15,10 @@ MAX_INPUTS: Final = 2048
 MAX_CHOICES: Final = 128
 """Most choices of a chat, or of one prompt."""
 
+MAX_ITEMS: Final = 16_384
+"""Most messages of a chat together with their parts and tool calls, and most values in the variables of its template. Each costs
+every template, and the gateway, more than its bytes."""
+
 MAX_TOOLS: Final = 128
 
 MAX_TOP_LOGPROBS: Final = 20
@@ -31,3 +35,12 @@ def check_choices(prompts: int, n: int) -> None:
     """
     if prompts * n > MAX_INPUTS:
         raise InvalidRequest(f"{prompts} prompts times n = {n} are more than {MAX_INPUTS} choices.", param="n")
+
+
+def too_many_items(field: str) -> InvalidRequest:
+    """The error where there are more than MAX_ITEMS, of which those that are too many are in `field`."""
+    return InvalidRequest(
+        f"The request has more items than {MAX_ITEMS}, the most that are taken, with those in {field!r}.",
+        param=field,
+        code="invalid_value",
+    )

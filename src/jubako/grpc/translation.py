@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
 from jubako.access.scope import Access
 from jubako.dataplane.limited import seen_by
 from jubako.dataplane.protocol import Plane
-from jubako.errors import InvalidRequest
+from jubako.grpc.encoding import no_message, require_few_values
 from jubako.grpc.transport.call import Call, Method, Unary
 from jubako.grpc.transport.status import OK
 from jubako.tensors import Buffer
+
+LARGE: Final = 64 * 1024
+"""Bytes of a message in which there may be so many values that they are counted first."""
 
 M = TypeVar("M", bound=Message)
 
@@ -25,12 +28,14 @@ Answers = Callable[[M, Plane, Call], AsyncGenerator[Message]]
 def parsed(kind: type[M], message: Buffer) -> M:
     """
     Raises:
-        InvalidRequest: it is no such message.
+        InvalidRequest: it is no such message, or holds too many values.
     """
+    if len(message) > LARGE:
+        require_few_values(kind, memoryview(message))
     try:
         return kind.FromString(bytes(message))
     except DecodeError:
-        raise InvalidRequest(f"The message is no {kind.DESCRIPTOR.full_name}.") from None
+        raise no_message(kind) from None
 
 
 def unary(path: str, kind: type[M], answer: Answer[M], plane: Plane, access: Access, *, probe: bool = False) -> Method:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 TokenId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 TokenIds = list[TokenId]
 Prompt = str | TokenIds
+
+MAX_STOP_TOKEN_IDS: Final = 64
 
 
 class SamplingParams(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -58,7 +60,8 @@ class SamplingParams(Struct, frozen=True, kw_only=True, omit_defaults=True, forb
         | None
     ) = None
     stop_token_ids: (
-        Annotated[TokenIds, Meta(max_length=64, description="Token ids that end the answer. Default none.")] | None
+        Annotated[TokenIds, Meta(max_length=MAX_STOP_TOKEN_IDS, description="Token ids that end the answer. Default none.")]
+        | None
     ) = None
     include_stop_str_in_output: Annotated[bool, Meta(description="Keep the stop string in the text. Default false.")] | None = (
         None

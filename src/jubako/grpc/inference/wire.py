@@ -8,6 +8,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from jubako.errors import InvalidRequest
+from jubako.grpc.encoding import read_extent, read_varint
 from jubako.protos import inference as pb
 from jubako.tensors import Buffer
 
@@ -20,11 +21,6 @@ MOST_FIELDS: Final = 10_000
 RAW_INPUT_KEY: Final = 7 << 3 | 2
 RAW_OUTPUT_KEY: Final = bytes([6 << 3 | 2])
 RESPONSE_KEY: Final = bytes([2 << 3 | 2])
-
-VARINT: Final = 0
-FIXED64: Final = 1
-BYTES: Final = 2
-FIXED32: Final = 5
 
 
 def parse_infer(message: Buffer) -> tuple[pb.ModelInferRequest, Sequence[Buffer]]:
@@ -68,8 +64,8 @@ def _without_raw_inputs(message: memoryview) -> tuple[bytes, list[memoryview]] |
     try:
         while position < end:
             start = position
-            key, position = _read_varint(message, position)
-            begin, position = _read_extent(message, position, key & 7)
+            key, position = read_varint(message, position)
+            begin, position = read_extent(message, position, key & 7)
             if position > end or len(rest) + len(contents) >= MOST_FIELDS:
                 return None
             if key == RAW_INPUT_KEY:
@@ -79,34 +75,6 @@ def _without_raw_inputs(message: memoryview) -> tuple[bytes, list[memoryview]] |
     except (IndexError, ValueError):
         return None
     return b"".join(rest), contents
-
-
-def _read_extent(message: memoryview, position: int, kind: int) -> tuple[int, int]:
-    """Where the value of a field begins and ends, its key being read.
-
-    Raises:
-        ValueError: the kind is none that protobuf still writes.
-    """
-    if kind == BYTES:
-        size, position = _read_varint(message, position)
-        return position, position + size
-    if kind == VARINT:
-        return position, _read_varint(message, position)[1]
-    if kind in (FIXED32, FIXED64):
-        return position, position + (4 if kind == FIXED32 else 8)
-    raise ValueError(kind)
-
-
-def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 64:
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise ValueError("a number is too long")
 
 
 def _varint(value: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from jubako.dataplane.any_json import json_object
+from jubako.dataplane.any_json import json_object, require_few_values
 from jubako.dataplane.conversation import check_messages, check_tools
 from jubako.dataplane.limits import MAX_TOOLS
 from jubako.errors import InvalidRequest
@@ -141,9 +141,10 @@ def _choice(given: pb.ToolChoice) -> ToolChoice:
 def template_variables(request: pb.ChatRequest) -> dict[str, Any]:
     """
     Raises:
-        InvalidRequest: one is no number.
+        InvalidRequest: one is no number, or there are too many.
     """
     variables = _object(request.chat_template_kwargs, "chat_template_kwargs")
+    require_few_values(variables, "chat_template_kwargs")
     return {"reasoning_effort": request.reasoning_effort, **variables} if request.HasField("reasoning_effort") else variables
 
 

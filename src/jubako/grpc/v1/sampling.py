@@ -8,8 +8,9 @@ import msgspec
 
 from jubako.dataplane.any_json import json_object
 from jubako.errors import InvalidRequest
-from jubako.grpc.v1.fields import mismatch, require
+from jubako.grpc.v1.fields import mismatch, require, require_some
 from jubako.messages import Constraint, Grammar, JsonObject, JsonSchema, SamplingParams
+from jubako.messages.sampling import MAX_STOP_TOKEN_IDS
 from jubako.protos import jubako_v1 as pb
 
 
@@ -30,6 +31,7 @@ def sampling_params(given: pb.Sampling) -> SamplingParams:
     if given.stop:
         values["stop"] = list(given.stop)
     if given.stop_token_ids:
+        require_some(given.stop_token_ids, "sampling.stop_token_ids", MAX_STOP_TOKEN_IDS)
         values["stop_token_ids"] = list(given.stop_token_ids)
     try:
         return msgspec.convert(values, SamplingParams)

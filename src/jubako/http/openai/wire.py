@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from jubako.dataplane.any_json import require_few_values
 from jubako.dataplane.conversation import check_messages, check_tools
 from jubako.dataplane.limits import (
     COMPLETION_MAX_TOKENS,
@@ -275,6 +276,7 @@ class ChatCompletionRequest(GenerateBody, frozen=True, kw_only=True, forbid_unkn
 
     def _template_kwargs(self) -> dict[str, Any]:
         kwargs = self.chat_template_kwargs or {}
+        require_few_values(kwargs, "chat_template_kwargs")
         return kwargs if self.reasoning_effort is None else {"reasoning_effort": self.reasoning_effort, **kwargs}
 
 
@@ -365,6 +367,8 @@ def _prompts(given: str | list[str | int | list[int]], param: str) -> list[Promp
     if isinstance(given, str):
         return [given]
     first = type(given[0])
+    if first is not int and len(given) > MAX_INPUTS:
+        raise InvalidRequest(f"{param!r} has {len(given)} entries; at most {MAX_INPUTS} are taken.", param=param)
     for position, item in enumerate(given):
         if type(item) is not first:
             raise InvalidRequest(
@@ -376,8 +380,6 @@ def _prompts(given: str | list[str | int | list[int]], param: str) -> list[Promp
             raise InvalidRequest("A list of token ids can't be empty.", param=f"{param}[{position}]")
     if first is int:
         return [msgspec.convert(given, TokenIds)]
-    if len(given) > MAX_INPUTS:
-        raise InvalidRequest(f"{param!r} has {len(given)} entries; at most {MAX_INPUTS} are taken.", param=param)
     return msgspec.convert(given, list[Prompt])
 
 
