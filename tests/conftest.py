@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from jubako.paths import shipped
 from tests.serving import Server
 
 ServerFactory = Callable[..., Server]
+
+# How long an example takes, and how quickly examples are found, says something of the machine and nothing of the code.
+hypothesis.settings.register_profile("any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session")
