@@ -19,7 +19,7 @@ DAEMON = shutil.which("dockerd")
 
 needs_docker = pytest.mark.skipif(DAEMON is None, reason="dockerd is not installed; `make test-containers` says what to install")
 
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 120.0
 
 
 class Docker:
@@ -58,12 +58,12 @@ class Docker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.process:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait(120)
         # It leaves the network that its containers shared mounted, so that nobody could remove its folder.
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             place = line.split()[1]
             if Path(place).is_relative_to(self.folder):
-                subprocess.run(["umount", place], check=True)
+                subprocess.run(["umount", "--lazy", place], check=True)
         shutil.rmtree(self.folder)
 
     def bring_base_image(self, registry: str) -> None:
