@@ -33,8 +33,8 @@ RESETS: Final = 1000
 (CVE-2023-44487), which a limit on the calls at the same time does not see."""
 
 LINGER_S: Final = 10.0
-"""Seconds for which a client may go on sending after our last word, before the connection is closed. One that is far away, or on a
-busy machine, takes that long to come to it."""
+"""Seconds for which a client may go on sending after our last word, before the connection is closed. One that is far away, or on
+a busy machine, takes that long to come to it."""
 
 DRAINING: Final = b"draining"
 
