@@ -8,12 +8,11 @@ from pathlib import Path
 
 import httpx
 import openai
-import psutil
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from jubako.paths import shipped
-from tests.serving import Server, free_port
+from tests.serving import Server, free_port, words_of
 
 KEY = "sk-serving-secret-0123456789"
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello to everybody here."}]
@@ -140,7 +139,7 @@ def test_the_key_is_shown_nowhere(gateway: Server, client: openai.OpenAI) -> Non
     paths += ["/v2/models/remote/config", "/v2/models/remote/stats", "/v2/models/stats", "/v2/models/remote/ready"]
     shown = [httpx.get(f"{gateway.url}{path}").text for path in paths]
     shown.append(httpx.post(f"{gateway.url}/v2/repository/index", json={}).text)
-    shown += [" ".join(process.cmdline()) for process in gateway.tree() if process.status() != psutil.STATUS_ZOMBIE]
+    shown += [" ".join(words_of(process)) for process in gateway.tree()]
     shown.append(subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout)
     shown.append(gateway.log.read_text())
     assert "jubako_upstream_requests_total" in shown[2]
