@@ -190,6 +190,19 @@ class TestKeepalive:
             await peer.read(frames.GOAWAY)  # there is none, nor anything else
 
 
+class TestLeaving:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(access_log=False, grpc_keepalive_s=1000, grpc_keepalive_timeout_s=0.2)
+
+    async def test_a_client_that_has_vanished_does_not_hold_up_the_end(self, peer: Peer, serving: Serving) -> None:
+        peer.greet()
+        peer.call(1, LIVE)
+        assert (await peer.status(1))["grpc-status"] == "0"
+        # It is still connected, and never says that it has read that the server leaves.
+        await asyncio.wait_for(serving.server.stop(10 * PATIENCE_S), PATIENCE_S)
+
+
 async def test_a_server_that_stops_finishes_what_it_has(serving: Serving, client: triton.InferenceServerClient) -> None:
     serving.plane.gate.clear()
     answer = asyncio.ensure_future(client.infer("identity", [row()]))

@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._refusing = False
         self._active = False
         self._pinged = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle
         self._handlers: dict[int, FrameHandler] = {
             frames.HEADERS: self._on_headers,
             frames.CONTINUATION: self._on_continuation,
@@ -102,8 +102,7 @@ class Connection(asyncio.Protocol):
         self._server.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         self._abandon_calls()
         self._server.left(self)
 
@@ -137,7 +136,8 @@ class Connection(asyncio.Protocol):
         """Finish the calls that have come, take no others, then close."""
         self._draining = True
         # The client may have sent more calls before it reads this. The ping comes back behind them, and then the last is known.
-        self._out.write(frames.goaway(frames.LAST_STREAM, frames.NO_ERROR) + frames.frame(frames.PING, 0, 0, DRAINING))
+        self._out.write(frames.goaway(frames.LAST_STREAM, frames.NO_ERROR))
+        self._ping(DRAINING)
         for call in list(self._calls.values()):
             call.dismiss(LEAVING)
 
@@ -384,17 +384,20 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """Ask whether a silent client is still there, and hang up when it does not answer."""
-        wait_s = self._server.limits.keepalive_s
         if self._active:
             self._active = self._pinged = False
+            self._timer = self.loop.call_later(self._server.limits.keepalive_s, self._look)
         elif not self._pinged:
-            self._pinged = True
-            self._out.write(frames.frame(frames.PING, 0, 0, bytes(8)))
-            wait_s = self._server.limits.keepalive_timeout_s
+            self._ping(bytes(8))
         else:
             self._transport.abort()
-            return
-        self._timer = self.loop.call_later(wait_s, self._look)
+
+    def _ping(self, word: bytes) -> None:
+        """Ask for a sign of life, and look whether one came in time."""
+        self._active, self._pinged = False, True
+        self._out.write(frames.frame(frames.PING, 0, 0, word))
+        self._timer.cancel()
+        self._timer = self.loop.call_later(self._server.limits.keepalive_timeout_s, self._look)
 
 
 def _credentials(headers: Headers) -> tuple[bytes, bytes]:
