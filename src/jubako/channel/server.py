@@ -30,9 +30,8 @@ from jubako.messages import Caller, InferRequest, InferResult, Request, Result, 
 log = logging.getLogger(__name__)
 
 LINGER_S = 10.0
-"""How long a draining instance without calls waits for its connections to be closed. A gateway on a busy machine may be held up for
-seconds; until then it can't know whom to ask instead, and what it asked meanwhile would be lost."""
-
+"""How long a draining instance without calls waits for its connections to be closed. A gateway on a busy machine may be held up
+for seconds; until then it can't know whom to ask instead, and what it asked meanwhile would be lost."""
 
 CURRENT_CALLER: Final[ContextVar[Caller]] = ContextVar("CURRENT_CALLER")
 """On whose behalf a task works, where it answers a call: what it asks of other models is asked in the same name."""
