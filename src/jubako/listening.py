@@ -28,19 +28,11 @@ def address_of(host: str) -> str:
     return families.get(socket.AF_INET) or next(iter(families.values()))
 
 
-def bindable_port(host: str, port: int, flag: str = "--port") -> int:
-    """`port` if it can be bound now; a free one where it is 0. `flag` is how one chooses another.
-
-    Raises:
-        ConfigurationError: it can't be bound; the message says why.
-    """
-    with held_port(host, port, flag) as bindable:
-        return bindable
-
-
 @contextmanager
 def held_port(host: str, port: int, flag: str = "--port") -> Iterator[int]:
-    """The same. On Linux nobody else is given the port while the context lasts, and whoever names it may listen there.
+    """`port` if it can be bound now; a free one where it is 0. `flag` is how one chooses another.
+
+    On Linux nobody else is given the port while the context lasts, and whoever names it may listen there.
 
     Raises:
         ConfigurationError: it can't be bound; the message says why.

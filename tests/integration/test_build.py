@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,29 +14,8 @@ import yaml
 from jubako.environments.uv import uv_program
 from jubako.packaging.locks import pins
 from tests.integration.bentoml_serving import bentoml_serve
+from tests.integration.workshop import TIMEOUT_S, TIMES, Workshop
 from tests.unit.cli.command import clean_environment
-
-TIMEOUT_S = 170
-
-CODE = """
-from pathlib import Path
-from typing import Annotated
-
-import numpy as np
-from numpy.typing import NDArray
-
-from jubako.model import ModelContext, Shape
-
-Values = NDArray[np.int64]
-
-
-class Model:
-    def __init__(self, context: ModelContext) -> None:
-        self.factor = int(context.weights.read_text())
-
-    def infer(self, a: Annotated[Values, Shape(-1)]) -> Annotated[Values, Shape(-1, name="b")]:
-        return a * self.factor
-"""
 
 ENSEMBLE = """
 backend: ensemble
@@ -50,48 +27,6 @@ engine: {steps: [{model: times, inputs: {a: a}, outputs: {b: b}}]}
 SECRET = "hidden-word"
 
 
-@dataclass(frozen=True)
-class Workshop:
-    """A folder with a model repository, a cache, and BentoML's folder of its own."""
-
-    folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "bentoml"
-
-    @property
-    def repository(self) -> Path:
-        return self.folder / "models"
-
-    def jubako(self, *arguments: str, succeeds: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            "BENTOML_HOME": str(self.home),
-            "JUBAKO_REPOSITORY": str(self.repository),
-            "JUBAKO_CACHE_DIR": str(self.folder / "cache"),
-        }
-        ended = subprocess.run(
-            [sys.executable, "-m", "jubako", *arguments],
-            env=clean_environment(**environment, **variables),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        assert (ended.returncode == 0) is succeeds, ended.stderr
-        return ended
-
-    def place(self, tag: str) -> Path:
-        """The folder of a bento."""
-        return self.home / "bentos" / tag.replace(":", "/")
-
-    def described(self, tag: str) -> dict[str, Any]:
-        """Its bento.yaml."""
-        found: dict[str, Any] = yaml.safe_load((self.place(tag) / "bento.yaml").read_text())
-        return found
-
-
 def workshop_in(folder: Path) -> Workshop:
     """A model in two versions, whose weights are a number, and an ensemble that needs it."""
     workshop = Workshop(folder)
@@ -100,7 +35,7 @@ def workshop_in(folder: Path) -> Workshop:
     for number, factor in ((1, 10), (2, 20)):
         version = workshop.repository / "times" / str(number)
         version.mkdir(parents=True)
-        (version / "model.py").write_text(CODE)
+        (version / "model.py").write_text(TIMES)
         (weights / f"factor-{number}.txt").write_text(str(factor))
         (version / "version.yaml").write_text(f"source: file:{weights}/factor-{number}.txt\n")
     (workshop.repository / "times" / "model.yaml").write_text("backend: python\nlicense: MIT\naliases: {stable: 1}\n")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,47 +25,22 @@ from jubako.repository.source import parse_source
 from jubako.repository.sources import fetch_weights, pinned_source
 from jubako.repository.sources.endpoints import Endpoints
 from tests.integration.weight_server import ServedFile, WeightServer
+from tests.integration.workshop import TIMES, Workshop
 from tests.registry import Registry, needs_registry
 from tests.serving import Server
-from tests.unit.cli.command import clean_environment
 
-TIMEOUT_S = 170
 COMMIT = "0123456789" * 4
-
-CODE = """
-from typing import Annotated
-
-import numpy as np
-from numpy.typing import NDArray
-
-from jubako.model import ModelContext, Shape
-
-Values = NDArray[np.int64]
-
-
-class Model:
-    def __init__(self, context: ModelContext) -> None:
-        self.factor = int(context.weights.read_text())
-
-    def infer(self, a: Annotated[Values, Shape(-1)]) -> Annotated[Values, Shape(-1, name="b")]:
-        return a * self.factor
-"""
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Workplace(Workshop):
     """A model in one version, whose weights are a number in a file ``factor`` of a registry's artifact ``factors:1``."""
 
-    folder: Path
     registry: Registry
 
     @property
-    def place(self) -> str:
+    def artifact(self) -> str:
         return f"oci+http://{self.registry.address}/factors"
-
-    @property
-    def models(self) -> Path:
-        return self.folder / "models"
 
     def push(self, factor: int) -> str:
         """Have the tag mean this number; returns its source by digest."""
@@ -75,40 +48,23 @@ class Workplace:
         config, layer = described(b"{}", CONFIG), described(content, WEIGHT)
         titled = Descriptor(media_type=WEIGHT, digest=layer.digest, size=layer.size, annotations={TITLE: "factor"})
         manifest = encoded(Manifest(media_type=MANIFEST, config=config, layers=[titled]))
-        with RemoteRepository(parse_reference(self.place)) as remote:
+        with RemoteRepository(parse_reference(self.artifact)) as remote:
             push_blob(remote, config, b"{}")
             push_blob(remote, layer, content)
             remote.put(manifest, MANIFEST, "1")
-        return f"{self.place}@{described(manifest, MANIFEST).digest}/factor"
+        return f"{self.artifact}@{described(manifest, MANIFEST).digest}/factor"
 
     def write(self, **fields: str) -> None:
-        version = self.models / "times" / "1"
+        version = self.repository / "times" / "1"
         version.mkdir(parents=True, exist_ok=True)
-        (self.models / "times" / "model.yaml").write_text("backend: python\n")
-        (version / "model.py").write_text(CODE)
-        (version / "version.yaml").write_text(yaml.safe_dump({"source": f"{self.place}:1/factor", **fields}))
-
-    def jubako(self, *arguments: str, cache: str = "cache", succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-        variables = {
-            "BENTOML_HOME": str(self.folder / "bentoml"),
-            "JUBAKO_REPOSITORY": str(self.models),
-            "JUBAKO_CACHE_DIR": str(self.folder / cache),
-        }
-        command = [sys.executable, "-m", "jubako", *arguments]
-        environment = clean_environment(**variables)
-        ended = subprocess.run(
-            command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-        assert (ended.returncode == 0) is succeeds, ended.stderr
-        return ended
+        (self.repository / "times" / "model.yaml").write_text("backend: python\n")
+        (version / "model.py").write_text(TIMES)
+        (version / "version.yaml").write_text(yaml.safe_dump({"source": f"{self.artifact}:1/factor", **fields}))
 
     def fetched(self, cache: str, *arguments: str) -> str:
         """What the weights are for whoever has this cache."""
-        pulled = self.jubako("pull", "times:1", *arguments, cache=cache).stdout
+        pulled = self.jubako("pull", "times:1", *arguments, JUBAKO_CACHE_DIR=str(self.folder / cache)).stdout
         return Path(pulled.split()[-1]).read_text()
-
-    def bento(self, tag: str) -> Path:
-        return self.folder / "bentoml" / "bentos" / tag.replace(":", "/")
 
 
 @pytest.fixture
@@ -133,15 +89,15 @@ def test_check_says_what_a_tag_means_once_it_is_known(workplace: Workplace) -> N
     )
     unknown = workplace.jubako("check").stdout
     assert unknown.startswith(warning)
-    assert f"Name its digest, as in {workplace.place}@sha256:...; `jubako pull times:1` finds it out" in unknown
+    assert f"Name its digest, as in {workplace.artifact}@sha256:...; `jubako pull times:1` finds it out" in unknown
     assert "1 warning; `jubako check` shows them." in workplace.jubako("ls").stderr
 
-    assert f"{workplace.place}:1/factor is {pinned} now." in workplace.jubako("pull", "times").stderr
+    assert f"{workplace.artifact}:1/factor is {pinned} now." in workplace.jubako("pull", "times").stderr
     known = workplace.jubako("check").stdout
     assert known.startswith(warning)
     assert f"Here it is {pinned} now; write that." in known
     [listed] = json.loads(workplace.jubako("ls", "--json").stdout)["models"]
-    assert (listed["source"], listed["pinned_source"]) == (f"{workplace.place}:1/factor", pinned)
+    assert (listed["source"], listed["pinned_source"]) == (f"{workplace.artifact}:1/factor", pinned)
 
 
 @needs_registry
@@ -165,7 +121,7 @@ def test_a_digest_of_the_weights_pins_too(workplace: Workplace) -> None:
 def test_a_bento_fetches_what_the_tag_meant_when_it_was_built(workplace: Workplace) -> None:
     pinned = workplace.push(10)
     tag = workplace.jubako("build", "times", "--weights", "source").stdout.strip()
-    bento = workplace.bento(tag)
+    bento = workplace.place(tag)
     assert in_bento(bento) == {"source": pinned, "sha256": hashlib.sha256(b"10").hexdigest()}
     assert yaml.safe_load((bento / "bento.yaml").read_text())["labels"]["source.times.1"] == pinned
     assert f"| source of times:1 | `{pinned}` |" in (bento / "README.md").read_text()
@@ -176,14 +132,14 @@ def test_a_bento_fetches_what_the_tag_meant_when_it_was_built(workplace: Workpla
     assert workplace.fetched("of-a-third", "--repository", entries) == "10"
     # Whoever has looked the tag up builds what it meant then.
     again = workplace.jubako("build", "times", "--weights", "source").stdout.strip()
-    assert in_bento(workplace.bento(again)) == in_bento(bento)
+    assert in_bento(workplace.place(again)) == in_bento(bento)
 
 
 @needs_registry
 def test_a_bento_with_mounted_weights_says_which_they_are(workplace: Workplace) -> None:
     pinned = workplace.push(10)
     tag = workplace.jubako("build", "times", "--weights", "mounted").stdout.strip()
-    bento = workplace.bento(tag)
+    bento = workplace.place(tag)
     assert in_bento(bento) == {"source": "file:/mnt/models/factor", "sha256": hashlib.sha256(b"10").hexdigest()}
     assert yaml.safe_load((bento / "bento.yaml").read_text())["labels"]["source.times.1"] == pinned
     assert f"| source of times:1 | `{pinned}` |" in (bento / "README.md").read_text()
@@ -202,7 +158,7 @@ def test_a_tag_is_asked_for_at_a_build_if_nobody_has_yet(workplace: Workplace) -
     assert workplace.fetched("cache") == "10"
     assert workplace.registry.downloaded == before
     tag = workplace.jubako("build", "times", "--weights", "source").stdout.strip()
-    assert in_bento(workplace.bento(tag))["source"] == pinned
+    assert in_bento(workplace.place(tag))["source"] == pinned
 
 
 @needs_registry
@@ -213,8 +169,8 @@ def test_a_server_says_what_a_tag_meant_and_needs_no_registry_for_it(tmp_path: P
         pinned = workplace.push(10)
         assert workplace.fetched("cache") == "10"
         workplace.push(20)
-    said = f"times:1: the weights are {pinned}, which {workplace.place}:1/factor names here"
-    with Server(workplace.models, tmp_path / "log", {"JUBAKO_CACHE_DIR": str(tmp_path / "cache")}) as server:
+    said = f"times:1: the weights are {pinned}, which {workplace.artifact}:1/factor names here"
+    with Server(workplace.repository, tmp_path / "log", {"JUBAKO_CACHE_DIR": str(tmp_path / "cache")}) as server:
         assert answer(server) == [10, 20]
         server.wait_until(lambda: said in server.log.read_text())
 

@@ -26,7 +26,7 @@ from jubako.environments import Environments, Tenant, interpreter
 from jubako.environments.recipe import choose_variant, this_machine
 from jubako.environments.resolution import fitting, missing_here
 from jubako.errors import ConfigurationError
-from jubako.listening import bindable_port
+from jubako.listening import held_port
 from jubako.repository.cache import human_size
 from jubako.repository.declaration import BackendDeclaration
 from jubako.repository.repository import Model, Repository, read_repository
@@ -176,10 +176,10 @@ def _used(folder: Path) -> int:
 def _port(settings: Settings) -> Finding:
     address = f"{settings.host}:{settings.port}"
     try:
-        bindable_port(settings.host, settings.port)
+        with held_port(settings.host, settings.port):
+            return Finding(what="port", state="ok", detail=f"{address} is free")
     except ConfigurationError as error:
         return Finding(what="port", state="note", detail=error.message, fix="jubako serve --port PORT")
-    return Finding(what="port", state="ok", detail=f"{address} is free")
 
 
 def _gpu() -> Finding:
